@@ -6,14 +6,14 @@ equals 0.2.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 
-from fastface.types import Hits, Span
+from fastface.types import HitKind, Hits, Span
 
 Interval = tuple[Fraction, Fraction]
 """[start, end) in seconds from the first frame."""
@@ -118,8 +118,9 @@ def build_spans(
     """Return the spans of one target in one video, in order of time, disjoint.
 
     Hits closer than `merge_gap` form a group, which lasts from its first hit to its last hit plus that hit's period.
-    Groups shorter than `min_span` are dropped first, so that padding never decides which spans remain. The others are
-    padded and clamped to the video; groups that then overlap or touch are one span.
+    Groups shorter than `min_span` are dropped first, so that padding never decides which spans remain. A group with a
+    hit that the user confirmed stays. The others are padded and clamped to the video; groups that then overlap or touch
+    are one span.
 
     Args:
         video_id: The video.
@@ -133,7 +134,8 @@ def build_spans(
     """
     groups = group_hits(hits, merge_gap)
     stretches = [(float(one.time[0]), float(one.time[-1]), float(one.time[-1] + one.period[-1])) for one in groups]
-    padded = pad_stretches(stretches, pad=pad, min_span=min_span, duration=duration)
+    decided = {number for number, group in enumerate(groups) if (group.by == HitKind.DECISION).any()}
+    padded = pad_stretches(stretches, pad=pad, min_span=min_span, duration=duration, exempt=decided)
     joined = ((one, Hits.concatenate([groups[number] for number in one.parts])) for one in padded)
     return tuple(make_span(video_id, target, one.start, one.end, found) for one, found in joined)
 
@@ -153,6 +155,7 @@ def pad_stretches(
     pad: tuple[float, float],
     min_span: float,
     duration: float | None,
+    exempt: Collection[int] = (),
 ) -> tuple[PaddedStretch, ...]:
     """Drop short stretches, pad and clamp the others, and join those that then overlap or touch.
 
@@ -161,10 +164,11 @@ def pad_stretches(
         pad: See `build_spans`, as `min_span` and `duration`.
         min_span: Seconds.
         duration: Length of the video in seconds; None if unknown.
+        exempt: Numbers of the stretches that `min_span` does not drop.
     """
     padded: list[PaddedStretch] = []
     for number, (first, last, raw_end) in enumerate(stretches):
-        if raw_end - first < min_span - _TOLERANCE:
+        if raw_end - first < min_span - _TOLERANCE and number not in exempt:
             continue
         start, end = max(0.0, first - pad[0]), raw_end + pad[1]
         if duration is not None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastface.census.clusters.corrections import Anchor, Corrections, anchored_track
+from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings
 from fastface.census.clusters.statistics import frame_mates
 from fastface.census.clusters.unseen_bodies import SEEN, BodyStretches, owners, stretches
 from fastface.census.track_table import TrackTable
+from fastface.index.anchors import Anchor, anchored_track
 from fastface.index.store import VideoIndex
 from fastface.names import pluralize
 from fastface.runtime.context import RunContext

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fastface.census.body_only import BodyOnlyStretches, read_bodies, take_unseen
 from fastface.census.clusters.clustering import STRICTER
+from fastface.census.clusters.correction_log import log_path
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.neighbours import is_quick
 from fastface.census.clusters.numbering import Assignment, CensusTracks, Numbering
@@ -88,7 +89,7 @@ def corrections_path(context: RunContext) -> Path:
 
 def undo_path(context: RunContext) -> Path:
     """Return the file with the latest corrections, which `pick --undo` reverts."""
-    return context.out.state / "corrections.undo.jsonl"
+    return log_path(context.out.state)
 
 
 def note_shown(context: RunContext, census: Census) -> None:

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from fastface.census.census import MOST_ANCHORS, Census, census_digest, undo_path
 from fastface.census.clusters.correction_log import LoggedCorrection, append_correction
-from fastface.census.clusters.corrections import Anchor, Corrections, encode_look
+from fastface.census.clusters.corrections import Corrections
 from fastface.census.identity_matching import open_context_store
 from fastface.census.store.base import Membership, open_existing
 from fastface.errors import ConfigError
+from fastface.index.anchors import Anchor, encode_look
 from fastface.index.store import VideoIndex
 from fastface.names import format_ranges, valid_text
 from fastface.runtime.context import RunContext

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from fastface.census.census import Census
 from fastface.census.clusters.clustering import LinkRule, cluster_tracks
-from fastface.census.clusters.corrections import Anchor, Corrections
+from fastface.census.clusters.corrections import Corrections
 from fastface.census.selection import best_tracks, body_anchors, face_anchors, make_anchor
 from fastface.errors import ConfigError
+from fastface.index.anchors import Anchor
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext
 from fastface.tracking.track_cuts import best_cut

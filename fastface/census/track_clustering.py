@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from fastface.census.clusters.attaching import attach_poor
 from fastface.census.clusters.clustering import STRICTER, LinkRule, cluster_tracks
-from fastface.census.clusters.corrections import Anchor, Corrections
+from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.track_table import TrackTable
 from fastface.config import PeopleConfig
 from fastface.cosine import normalize_rows
 from fastface.impostors import ImpostorDistribution
+from fastface.index.anchors import Anchor
 
 
 def cluster_table(

@@ -106,7 +106,7 @@ SCAN = _complete_sections(
     *SAMPLING, *_options("scan", "track", "blur_gate", "decoder", "batch", "decoders", "workers", "ring_mb")
 )
 MATCH = _complete_sections(
-    *_options("match", "false_tracks", "threshold", "exit_threshold", "margin", "not", "allow_faults")
+    *_options("match", "false_tracks", "threshold", "exit_threshold", "margin", "not", "allow_faults", "decisions")
 )
 REFERENCES = _options("references", "faces", "flip", "jitter")
 GROWTH = _complete_sections(*_options("growth", "grow", "add_threshold", "max_added"))

@@ -93,7 +93,7 @@ def correct(
         return publish(context, census)
 
 
-def correct_by_file(config: Config, path: Path, out: Path, observer: Observer) -> PeopleResult:
+def correct_people(config: Config, path: Path, out: Path, observer: Observer) -> PeopleResult:
     """Store the corrections that people.html saved, as one step, and rebuild the census.
 
     Args:

@@ -24,6 +24,7 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
 from fastface.runtime.run_report import forget_in_run_json
 from fastface.runtime.stand_ins import find_stand_ins
+from fastface.search.decision_store import DecisionStore
 
 _PICKED = "primary_person.npz"
 
@@ -84,6 +85,7 @@ def forget(
             num_rows = sum(_forget_in_answer(answer, names) for answer in list_answers(out))
             if (out / _PICKED).is_file():
                 forget_in_picked(out / _PICKED, names)
+            _forget_decisions(folder, names)
             # Last, because a name that is not in the ledger any more cannot be forgotten again after a kill.
             for record in records:
                 ledger.forget_copies(record.fingerprint)
@@ -102,6 +104,14 @@ def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
         tables = {"hits": counts.hits, "spans": counts.spans, "clips": counts.clips, "crops": counts.crops}
         forget_in_run_json(answer / "run.json", names, tables)
     return counts.removed
+
+
+def _forget_decisions(folder: OutputFolder, names: Collection[str]) -> None:
+    """Remove decisions on some videos: they hold embeddings of faces."""
+    store = DecisionStore.load(folder.state)
+    rest = store.without_videos({valid_text(name) for name in names})
+    if rest != store:
+        rest.save(folder.state)
 
 
 def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -> str:

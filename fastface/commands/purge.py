@@ -26,6 +26,7 @@ _KNOWLEDGE = (
     "people.json",
     "corrections.json",
     "corrections.undo.jsonl",
+    "decisions.json",
     "numbers.npz",
     "photo_names.json",
 )

@@ -14,6 +14,7 @@ from time import monotonic
 import numpy as np
 
 from fastface.census.photo_names import PhotoNames
+from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
@@ -45,7 +46,7 @@ from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
 from fastface.runtime.stand_ins import remember_copies
-from fastface.search.archive_survey import forget_growth, survey
+from fastface.search.archive_survey import survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.moments import answer_questions
 from fastface.search.questions import Question, read_questions
@@ -89,6 +90,7 @@ def run(
     """
     found = look_ahead(config, inputs, targets, out)
     with open_context(config, out, observer, command) as context, write_report(context, "run", found) as result:
+        apply_asked_decisions(context)
         references = None
         with open_coordinator(context) as coordinator:
             if config.run.fresh:
@@ -138,6 +140,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     """
     look_back(config, targets, out)
     with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
+        apply_asked_decisions(context)
         references = _enrol(context, targets, result)
         records = context.answered_records()
         searcher = _searcher(context, references, records, result)
@@ -298,9 +301,10 @@ def _searcher(context: RunContext, references: ReferenceSet, records: list[Video
     """Build the searcher for the gallery and this archive; first move the answer of another search aside."""
     result.answer = keep_earlier_answer(context, result.targets, result.where).name
     with result.phase("survey"):
-        searcher = survey(context, references, records)
-    result.limits = searcher.limits
-    return searcher
+        found = survey(context, references, records)
+    result.limits = found.searcher.limits
+    result.counts = replace(result.counts, decisions=found.num_decisions)
+    return found.searcher
 
 
 def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
@@ -400,8 +404,6 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
             context.observer.note(line)
     if exports.num_removed:
         context.observer.note(f"Removed {pluralize(exports.num_removed, 'file')} of the previous search")
-    if not (context.config.growth.grow and context.config.match.tracks):
-        forget_growth(root)
     write_spans(root, exports.spans)
     _update_timelines(context, result)
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)

@@ -16,6 +16,7 @@ from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
+from fastface.search.decision_store import DecisionStore
 from fastface.search.earlier_answers import Answer, read_answers
 
 _MOST_LOG_BYTES = 16 << 20
@@ -59,6 +60,7 @@ class Status:
         seconds_left: Estimated seconds until the scan ends; None without a scan, or if it is too early for an estimate.
         scans: Scans of the folder in the log, the latest first.
         answers: The answers in the folder, the last one first; it has the folder itself, the others one of their own.
+        decisions: Number of the user's decisions on answers, which later questions use.
         purged: Time of a `purge` of the folder, if nothing was scanned since; else None.
     """
 
@@ -70,6 +72,7 @@ class Status:
     scans: tuple[PastScan, ...] = ()
     answers: tuple[KeptAnswer, ...] = ()
     purged: str | None = None
+    decisions: int = 0
 
 
 def read_status(out: Path) -> Status:
@@ -108,6 +111,7 @@ def read_status(out: Path) -> Status:
         tuple(reversed(history.scans)),
         tuple(_list_answers(out)),
         None if records else history.purged,
+        len(DecisionStore.load(out / ".fastface").decisions),
     )
 
 

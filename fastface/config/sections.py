@@ -165,6 +165,9 @@ class MatchConfig(Section):
         alias="not",
         description="Photos of lookalikes to exclude. NAME=PATH and banks work too. May be repeated.",
     )
+    decisions: Annotated[Path | None, Shown("FILE", default="none")] = Field(
+        None, description="File of decisions that report.html saved. They hold in every later question too."
+    )
 
     @model_validator(mode="after")
     def _tracks_for_their_faces(self) -> Self:

@@ -7,6 +7,8 @@ All evidence of a track counts. A track is a target's track
 
 The target must lead over every other target and lookalike. The last two cases also require that the track shares no
 frame with a certain track of the target.
+
+A track that the user confirmed is certain.
 """
 
 from dataclasses import dataclass
@@ -36,7 +38,13 @@ class TrackDecision:
     in_shot: int
 
 
-def decide_tracks(tracks: FaceTracks, evidence: TrackEvidence, rule: TrackRule, margin: float) -> TrackDecision:
+def decide_tracks(
+    tracks: FaceTracks,
+    evidence: TrackEvidence,
+    rule: TrackRule,
+    margin: float,
+    confirmed: npt.NDArray[np.int32] | None = None,
+) -> TrackDecision:
     """Decide every track of one video.
 
     Args:
@@ -44,12 +52,16 @@ def decide_tracks(tracks: FaceTracks, evidence: TrackEvidence, rule: TrackRule, 
         evidence: Evidence of each track.
         rule: Thresholds.
         margin: Minimum lead over every other target and lookalike.
+        confirmed: (t,) number of the target that the user confirmed, -1 for none; None if nothing was confirmed.
     """
     total = len(tracks)
     owner, kind = np.full(total, -1, np.int32), np.full(total, HitKind.TRACK, np.int8)
     may = (evidence.target >= 0) & (evidence.lead >= np.float32(margin)) & (tracks.faces >= rule.least_faces)
     is_sure = may & (evidence.evidence >= np.float32(rule.anywhere))
     owner[is_sure] = evidence.target[is_sure]
+    if confirmed is not None:
+        is_sure |= confirmed >= 0
+        owner[confirmed >= 0] = confirmed[confirmed >= 0]
     in_film = in_shot = 0
     for target in np.unique(owner[is_sure]).tolist():
         mine = may & (evidence.target == target)

@@ -197,5 +197,5 @@ def _join(target: Target, found: npt.NDArray[np.float16], added: tuple[GrownRefe
         target,
         embeddings=np.concatenate([target.embeddings, embeddings]),
         sources=(*target.sources, *names),
-        added=added,
+        added=(*target.added, *added),
     )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.cosine import BLOCK_ROWS
+from fastface.gallery.decided_faces import DecidedFaces, DecidedTracks
 from fastface.gallery.decision import TrackDecision, decide_tracks, find_near_misses
 from fastface.gallery.nearest import NearestTargets, match_given, match_nearest
 from fastface.gallery.reference_set import ReferenceSet
@@ -68,7 +69,11 @@ class _Owners(NamedTuple):
 
 
 def match(
-    faces: Faces, references: ReferenceSet, limits: MatchThresholds, periods: npt.NDArray[np.float64]
+    faces: Faces,
+    references: ReferenceSet,
+    limits: MatchThresholds,
+    periods: npt.NDArray[np.float64],
+    decided: DecidedFaces | None = None,
 ) -> dict[str, Hits]:
     """Return the hits of each target in one video, deciding each face by itself and its neighbours.
 
@@ -86,14 +91,18 @@ def match(
         references: Targets and lookalikes of the same contract as the faces.
         limits: Thresholds of a hit; the rule for tracks is not applied.
         periods: (n,) seconds that the sample of each face stands for.
+        decided: Decisions of the user on these faces; None if there are none.
     """
     gallery = references.gallery
     claims = match_nearest(faces.embedding, references, limits.exit)
     face = np.full(len(faces), HitKind.FACE, np.int8)
     owners = _Owners(_continue_hits(faces, claims, limits), claims.similarity, claims.margin, face)
+    if decided is not None:
+        _settle(faces, references, owners, decided)
     hits = _hits_of_targets(faces, gallery, periods, owners)
     if gallery.everyone:
-        hits[EVERYONE] = _hits_of_everyone(faces, periods, claims.lookalike < np.float32(limits.enter))
+        is_hit = claims.lookalike < np.float32(limits.enter)
+        hits[EVERYONE] = _hits_of_everyone(faces, periods, _without_rejected(is_hit, decided))
     return hits
 
 
@@ -102,29 +111,68 @@ def list_labels(gallery: Gallery) -> tuple[str, ...]:
     return (*(target.label for target in gallery.targets), *([EVERYONE] if gallery.everyone else ()))
 
 
-def match_tracks(video: VideoFaces, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel) -> Matches:
+def match_tracks(
+    video: VideoFaces,
+    references: ReferenceSet,
+    limits: MatchThresholds,
+    model: EvidenceModel,
+    decided: DecidedFaces | None = None,
+) -> Matches:
     """Return the hits of each target in one video, deciding whole tracks: see `gallery.decision`.
 
     The faces of a track are hits of its target, with two exceptions: faces that by themselves are another target's or a
-    lookalike's, and faces that are dissimilar to the track's best faces.
+    lookalike's, and faces that are dissimilar to the track's best faces. Decisions of the user come first.
 
     Args:
         video: Faces and tracks from the index.
         references: Targets and lookalikes of the same contract as the faces.
         limits: Thresholds with a rule for tracks.
         model: Model that weighs tracks against the gallery.
+        decided: Decisions of the user on these faces; None if there are none.
     """
     rule = limits.tracks
     assert rule is not None
-    gallery, faces, tracks = references.gallery, video.faces, video.tracks
-    evidence = model.weigh(tracks.embedding, rule.in_shot)
-    decision = decide_tracks(tracks, evidence, rule, limits.margin)
-    owners = _owners_of_faces(video, references, decision, limits)
+    gallery, faces = references.gallery, video.faces
+    by_user = None if decided is None else decided.by_track(faces, video.tracks)
+    evidence, decision = weigh_and_decide(video.tracks, model, limits, by_user)
+    owners = _owners_of_faces(video, references, decision, limits, decided)
+    if decided is not None:
+        _settle(faces, references, owners, decided)
     hits = _hits_of_targets(faces, gallery, video.periods, owners)
     if gallery.everyone:
-        hits[EVERYONE] = _hits_of_everyone(faces, video.periods, ~_are_lookalikes(video, references, evidence, limits))
-    near_misses = _describe_near_misses(video, references, evidence, find_near_misses(evidence, decision, rule), limits)
-    return Matches(hits, near_misses, decision)
+        is_hit = ~_are_lookalikes(video, references, evidence, limits)
+        hits[EVERYONE] = _hits_of_everyone(faces, video.periods, _without_rejected(is_hit, decided))
+    rows = find_near_misses(evidence, decision, rule)
+    if by_user is not None:
+        rows = rows[~by_user.find_touched(evidence.target)[rows]]
+    return Matches(hits, _describe_near_misses(video, references, evidence, rows, limits), decision)
+
+
+def weigh_and_decide(
+    tracks: FaceTracks, model: EvidenceModel, limits: MatchThresholds, by_user: DecidedTracks | None
+) -> tuple[TrackEvidence, TrackDecision]:
+    """Return the evidence of the tracks of one video, and the decision on each; those of the user come first."""
+    rule = limits.tracks
+    assert rule is not None
+    if by_user is None:
+        evidence = model.weigh(tracks.embedding, rule.in_shot)
+        return evidence, decide_tracks(tracks, evidence, rule, limits.margin)
+    evidence = model.weigh(tracks.embedding, rule.in_shot, by_user.denied)
+    return evidence, decide_tracks(tracks, evidence, rule, limits.margin, by_user.owner)
+
+
+def _settle(faces: Faces, references: ReferenceSet, owners: _Owners, decided: DecidedFaces) -> None:
+    """Apply the user's decisions: drop rejected hits, and make each confirmed face a hit of its target."""
+    owners.target[decided.find_rejected(owners.target)] = -1
+    rows = np.flatnonzero(decided.owner >= 0)
+    if len(rows):
+        target = decided.owner[rows]
+        owners.target[rows], owners.by[rows] = target, HitKind.DECISION
+        owners.similarity[rows], owners.margin[rows] = match_given(faces.embedding[rows], references, target)
+
+
+def _without_rejected(is_hit: npt.NDArray[np.bool_], decided: DecidedFaces | None) -> npt.NDArray[np.bool_]:
+    return is_hit if decided is None else is_hit & ~decided.for_everyone
 
 
 def _continue_hits(faces: Faces, claims: NearestTargets, limits: MatchThresholds) -> npt.NDArray[np.int32]:
@@ -151,7 +199,11 @@ def _continue_hits(faces: Faces, claims: NearestTargets, limits: MatchThresholds
 
 
 def _owners_of_faces(
-    video: VideoFaces, references: ReferenceSet, decision: TrackDecision, limits: MatchThresholds
+    video: VideoFaces,
+    references: ReferenceSet,
+    decision: TrackDecision,
+    limits: MatchThresholds,
+    decided: DecidedFaces | None,
 ) -> _Owners:
     """Find the hits among the faces of matched tracks, and the kind of each hit."""
     faces, rule = video.faces, limits.tracks
@@ -172,6 +224,8 @@ def _owners_of_faces(
     enter = np.float32(rule.anywhere)
     # The face alone matches another person: its similarity to that person is larger, and sufficient.
     is_others = (lead < 0) & (similarity - lead >= enter)
+    if decided is not None:  # the user said that it is not the other person
+        is_others &= ~decided.find_any()[rows]
     is_hit = ~is_others & _are_like_their_track(video, rows, track)
     owners.target[rows[is_hit]] = target[is_hit]
     owners.similarity[rows], owners.margin[rows] = similarity, lead
@@ -282,6 +336,7 @@ def _describe_near_misses(
         found.append(
             NearMiss(
                 target=references.gallery.targets[int(target[place])].label,
+                track=int(tracks.number[row]),
                 start=float(tracks.start[row]),
                 end=float(tracks.end[row]),
                 faces=size,
@@ -324,7 +379,7 @@ def _hits_of_targets(
     hits = {}
     for number, rows in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
         if number >= 0:
-            best = _one_per_frame(faces, owners.similarity, rows)
+            best = _one_per_frame(faces, owners, rows)
             hits[gallery.targets[number].label] = _hits(faces, periods, best, owners)
     return hits
 
@@ -335,11 +390,10 @@ def _hits_of_everyone(faces: Faces, periods: npt.NDArray[np.float64], is_hit: np
     return _hits(faces, periods, np.flatnonzero(is_hit), owners)
 
 
-def _one_per_frame(
-    faces: Faces, similarity: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Keep the best row of each frame."""
-    ranked = rows[np.lexsort((rows, -faces.det_score[rows], -similarity[rows], faces.time[rows]))]
+def _one_per_frame(faces: Faces, owners: _Owners, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Keep the best row of each frame: a confirmed face, else the most similar one."""
+    is_open = owners.by[rows] != HitKind.DECISION
+    ranked = rows[np.lexsort((rows, -faces.det_score[rows], -owners.similarity[rows], is_open, faces.time[rows]))]
     first = np.ones(len(ranked), bool)
     first[1:] = faces.time[ranked[1:]] != faces.time[ranked[:-1]]
     return ranked[first]

@@ -17,8 +17,8 @@ class NearestTargets:
     Attributes:
         target: (n,) int32, number of the target in the gallery.
         similarity: (n,) float32, cosine to its nearest reference.
-        margin: (n,) float32, similarity minus that of the nearest other target or lookalike; `similarity + 1` if there
-            is no other.
+        margin: (n,) float32, similarity minus that of the nearest other target, lookalike or rejected face of the
+            target; `similarity + 1` if there is no other.
         lookalike: (n,) float32, cosine to the nearest lookalike.
     """
 
@@ -55,7 +55,8 @@ def match_nearest(embeddings: npt.NDArray[np.float16], references: ReferenceSet,
         if num_targets:
             best = nearest[:, :num_targets].argmax(axis=1).astype(np.int32)
             claims.target[rows] = best
-            claims.similarity[rows], claims.margin[rows] = _leads(nearest, best)
+            rejected = references.rejected_cosines(embeddings[rows], best)
+            claims.similarity[rows], claims.margin[rows] = _leads(nearest, best, rejected)
     return claims
 
 
@@ -75,20 +76,21 @@ def match_given(
             references of its own track.
 
     Returns:
-        (n,) float32 similarity, and (n,) float32 lead over the nearest other target or lookalike: negative if that is
-        nearer.
+        (n,) float32 similarity, and (n,) float32 lead over the nearest other target, lookalike or rejected face of the
+        target: negative if that is nearer.
     """
     similarity, margin = np.empty(len(embeddings), np.float32), np.empty(len(embeddings), np.float32)
     for block, nearest in references.blocks(embeddings, tracks):
-        similarity[block], margin[block] = _leads(nearest, targets[block])
+        rejected = references.rejected_cosines(embeddings[block], targets[block])
+        similarity[block], margin[block] = _leads(nearest, targets[block], rejected)
     return similarity, margin
 
 
 def _leads(
-    nearest: npt.NDArray[np.float32], targets: npt.NDArray[np.int32]
+    nearest: npt.NDArray[np.float32], targets: npt.NDArray[np.int32], rejected: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the cosine of each row to its target, and the lead over all others. Overwrites `nearest`."""
     each = np.arange(len(targets))
     similarity = nearest[each, targets]
-    nearest[each, targets] = NO_COSINE
+    nearest[each, targets] = rejected
     return similarity, similarity - np.maximum(nearest.max(axis=1), np.float32(-1.0))

@@ -30,6 +30,7 @@ class ReferenceSet:
         films: Grown references from films, by person.
         film_persons: Numbers of the persons with grown references, ascending.
         film_firsts: Row of the first grown reference of each of these persons.
+        rejected: {number of a target: faces that the user rejected for this target}; only targets with such faces.
     """
 
     def __init__(self, gallery: Gallery) -> None:
@@ -43,7 +44,7 @@ class ReferenceSet:
         self._set_films(gallery)
 
     def grown(self, gallery: Gallery) -> "ReferenceSet":
-        """Return the same photos with the grown references of `gallery`, which must have the same persons."""
+        """Return the same photos with other faces of films: those of `gallery`, which must have the same persons."""
         same = copy(self)
         same.gallery = gallery
         same._set_films(gallery)
@@ -55,6 +56,9 @@ class ReferenceSet:
         grown = [persons[number] for number in self.film_persons.tolist()]
         films, self.film_firsts = _join([person.embeddings[-len(person.added) :] for person in grown])
         self.films = References(films)
+        self.rejected = {
+            number: References(target.rejected) for number, target in enumerate(gallery.targets) if len(target.rejected)
+        }
         self._added: dict[str, list[tuple[int, GrownReference]]] = {}
         for row, one in enumerate(one for person in grown for one in person.added):
             self._added.setdefault(one.video_id, []).append((row, one))
@@ -101,6 +105,17 @@ class ReferenceSet:
         if is_left_out is not None:
             found[is_left_out] = NO_COSINE
         return _largest(found, self.film_firsts)
+
+    def rejected_cosines(
+        self, embeddings: npt.NDArray[np.float16], targets: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.float32]:
+        """Return (n,) the cosine of each embedding to the nearest rejected face of its target; `targets` is (n,)."""
+        found = np.full(len(embeddings), NO_COSINE, np.float32)
+        for number, faces in self.rejected.items():
+            rows = np.flatnonzero(targets == number)
+            for block in row_blocks(len(rows), len(faces)):
+                found[rows[block]] = faces.cosines(embeddings[rows[block]]).max(axis=1)
+        return found
 
     def blocks(
         self,

@@ -14,9 +14,10 @@ The evidence is the largest of the three.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -29,6 +30,8 @@ from fastface.types import FloatArray, RowTable
 
 NO_EVIDENCE = -2.0
 """Value below every cosine."""
+
+_NOTHING_DENIED: Mapping[int, npt.NDArray[np.bool_]] = MappingProxyType({})
 
 _COHORT_WEIGHT = 200
 """Weight of the measured distribution against the archive's comparisons, as a number of comparisons."""
@@ -47,7 +50,8 @@ class TrackEvidence(RowTable):
     Attributes:
         target: (t,) int32, number of the target with the most evidence.
         evidence: (t,) float32, evidence for that target.
-        lead: (t,) float32, lead over the nearest other target or lookalike; `evidence + 1` if there is no other.
+        lead: (t,) float32, lead over the nearest other target, lookalike or rejected face of the target; `evidence + 1`
+            if there is no other.
         lookalike: (t,) float32, evidence for the nearest lookalike.
         by_photos: (t,) float32, evidence for the target by its photos alone.
     """
@@ -122,15 +126,27 @@ class EvidenceModel:
     def _refer(self, references: ReferenceSet, cohort: Cohort | None) -> None:
         self._references = references
         self._film_gains = _gains(self._usual, references.film_counts(), self._usual.film_shift)
+        self._rejected_gains = {
+            number: np.float32(self._usual.gain(len(faces)) + self._usual.film_shift)
+            for number, faces in references.rejected.items()
+        }
         nothing = np.zeros(references.num_persons, np.float32)
         self._offset, self._spread = (nothing, nothing + 1) if cohort is None else cohort.corrections()
 
-    def weigh(self, embeddings: npt.NDArray[np.float16], floor: float) -> TrackEvidence:
+    def weigh(
+        self,
+        embeddings: npt.NDArray[np.float16],
+        floor: float,
+        denied: Mapping[int, npt.NDArray[np.bool_]] = _NOTHING_DENIED,
+    ) -> TrackEvidence:
         """Return the evidence of each track for its nearest target.
+
+        A track that is as near to a rejected face of a target as to the target itself is not that target's.
 
         Args:
             embeddings: (t, D) float16, L2-normalised means of tracks, of the gallery's contract.
             floor: Minimum evidence that matters.
+            denied: {number of a target: (t,) true for tracks that the user rejected for this target}.
         """
         total = len(embeddings)
         found = TrackEvidence(
@@ -149,12 +165,27 @@ class EvidenceModel:
             found.lookalike[rows] = evidence[:, num_targets:].max(axis=1, initial=NO_EVIDENCE)
             if not num_targets:
                 continue
+            for number, is_denied in denied.items():
+                evidence[is_denied[rows], number] = NO_EVIDENCE
+            rejected = self._weigh_rejected(embeddings[rows])
+            for number, against in rejected.items():
+                evidence[against >= evidence[:, number], number] = NO_EVIDENCE
             best = evidence[:, :num_targets].argmax(axis=1)
             found.target[rows], found.evidence[rows] = best, evidence[each, best]
             found.by_photos[rows] = by_photos[each, best]
             evidence[each, best] = NO_EVIDENCE
-            found.lead[rows] = found.evidence[rows] - np.maximum(evidence.max(axis=1), np.float32(-1))
+            rival = np.maximum(evidence.max(axis=1), np.float32(-1))
+            for number, against in rejected.items():
+                np.maximum(rival, against, out=rival, where=best == number)
+            found.lead[rows] = found.evidence[rows] - rival
         return found
+
+    def _weigh_rejected(self, embeddings: npt.NDArray[np.float16]) -> dict[int, npt.NDArray[np.float32]]:
+        """Return {number of a target: (t,) evidence of each track for the nearest rejected face of this target}."""
+        return {
+            number: faces.cosines(embeddings).max(axis=1) - self._rejected_gains[number]
+            for number, faces in self._references.rejected.items()
+        }
 
     def by_photos(self, embeddings: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
         """Return (t, persons) the evidence of each track for every person, by the photos alone."""

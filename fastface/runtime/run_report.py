@@ -80,6 +80,7 @@ class Counts(FrameCounts):
     spans: int = 0
     clips: int = 0
     crops: int = 0
+    decisions: int = 0  # the user's decisions on earlier answers that this answer uses
 
 
 @dataclass(slots=True)

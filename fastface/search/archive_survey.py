@@ -7,7 +7,7 @@ decoded.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from fastface.config import Config
 from fastface.csv_cells import Cells, pixels_cell, score_cell, seconds_cell, write_csv
-from fastface.gallery.decision import decide_tracks
+from fastface.gallery.decided_faces import DecidedFaces
 from fastface.gallery.growth import GalleryGrower, GrowthRule
+from fastface.gallery.matching import weigh_and_decide
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import ComparisonCounts, TrackRule
 from fastface.gallery.track_voting import Cohort, EvidenceModel
@@ -25,8 +26,9 @@ from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import pluralize, text_cell
 from fastface.runtime.context import RunContext
+from fastface.search.decisions import Decisions, open_decisions
 from fastface.search.searcher import Searcher, open_searcher
-from fastface.types import Gallery, GrownReference
+from fastface.types import BY_DECISION, Gallery, GrownReference
 
 _TABLE = "bank_growth.csv"
 
@@ -42,8 +44,16 @@ _LEAST_SHOWN = 0.001
 """Minimum expected number of false tracks that is printed as a number."""
 
 
-def survey(context: RunContext, references: ReferenceSet, records: Iterable[VideoRecord]) -> Searcher:
-    """Open a searcher for a gallery, with thresholds for this archive and references grown from its films.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A searcher that knows the whole archive."""
+
+    searcher: Searcher
+    num_decisions: int  # number of the user's decisions that it uses
+
+
+def survey(context: RunContext, references: ReferenceSet, records: Sequence[VideoRecord]) -> Survey:
+    """Open a searcher for a gallery, with the user's decisions, thresholds for this archive, and grown references.
 
     Args:
         context: Run context.
@@ -54,34 +64,52 @@ def survey(context: RunContext, references: ReferenceSet, records: Iterable[Vide
         InterruptError: The user stopped the command.
         SpaceError: No space is left.
     """
+    decisions = open_decisions(context, references.gallery, records)
+    if decisions is not None:
+        references = references.grown(decisions.teach(references.gallery))
+        _note_decisions(context, decisions)
+    if context.config.match.tracks and len(references):
+        searcher = _survey_tracks(context, references, records, decisions)
+    else:
+        searcher = open_searcher(context, references, context.limits, decisions=decisions)
+        _write_growth(context, references.gallery, is_grown=False)
+    return Survey(searcher, 0 if decisions is None else decisions.num_used)
+
+
+def _survey_tracks(
+    context: RunContext, references: ReferenceSet, records: Iterable[VideoRecord], decisions: Decisions | None
+) -> Searcher:
+    """Open a searcher that decides whole tracks."""
     config, usual = context.config, context.networks.models.thresholds.impostors
-    searcher = open_searcher(context, references, context.limits)
-    if not config.match.tracks or not len(references):
-        return searcher
-    found = list(searcher.indexes(records))
+    found = list(open_searcher(context, references, context.limits).indexes(records))
     observed = observe_archive(context, references, (index for _, index in found))
     model, cohort, num_tracks = observed.model, observed.cohort, observed.num_tracks
     num_targets = references.num_targets
     pairs = ComparisonCounts(num_tracks * num_targets)
     rule = build_rule(config, usual, pairs)
+    limits = replace(context.limits, tracks=rule)
     grower = (
         GalleryGrower(references, _growth_rule(config, rule, context.limits.margin)) if config.growth.grow else None
     )
     in_film = in_shot = 0
     for record, index in found:
         context.interruption.check()
-        tracks = index.tracks()
-        evidence = model.weigh(tracks.embedding, rule.in_shot)
-        decision = decide_tracks(tracks, evidence, rule, context.limits.margin)
+        tracks, decided = index.tracks(), _find_decided(record, index, decisions)
+        by_user = None if decided is None else decided.by_track(index.faces(), tracks)
+        evidence, decision = weigh_and_decide(tracks, model, limits, by_user)
         in_film, in_shot = in_film + decision.in_film, in_shot + decision.in_shot
         if grower is not None and (decision.owner >= 0).any():
-            grower.take(record.video_id, index.faces(), tracks, evidence)
+            faces = index.faces()
+            if decided is not None:  # the user's word is no evidence by photos
+                faces = replace(faces, track=faces.tracks.astype(np.int32))[~decided.find_any()]
+            grower.take(record.video_id, faces, tracks, evidence)
     if grower is not None:
-        references = references.grown(_write_growth(context, grower, references.gallery))
+        references = references.grown(grower.grown()[0])
         model = model.with_archive(references, cohort)
+    _write_growth(context, references.gallery, is_grown=grower is not None)
     rule = build_rule(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
     context.observer.note(_describe(rule, usual, num_tracks, num_targets))
-    return open_searcher(context, references, replace(context.limits, tracks=rule), model)
+    return open_searcher(context, references, replace(limits, tracks=rule), model, decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +138,6 @@ def observe_archive(context: RunContext, references: ReferenceSet, indexes: Iter
     return ArchiveEvidence(plain.with_archive(references, cohort), cohort, num_tracks)
 
 
-def forget_growth(root: Path) -> None:
-    """Remove the growth table of an earlier search without a current answer; other files of that name stay."""
-    table = root / _TABLE
-    if table.is_file() and is_growth(table):
-        table.unlink()
-
-
 def build_rule(config: Config, usual: ImpostorDistribution, pairs: ComparisonCounts) -> TrackRule:
     """Return the thresholds of whole tracks for these numbers of comparisons."""
     rule = TrackRule.from_risk(usual, config.match.false_tracks, pairs)
@@ -140,16 +161,39 @@ def _growth_rule(config: Config, rule: TrackRule, margin: float) -> GrowthRule:
     )
 
 
-def _write_growth(context: RunContext, grower: GalleryGrower, gallery: Gallery) -> Gallery:
-    """Return the grown gallery, and write the evidence for each new reference to bank_growth.csv."""
-    grown, evidence = grower.grown()
-    write_growth(context.out.root / _TABLE, evidence)
-    num_photos = sum(len(target.embeddings) for target in gallery.targets)
-    if evidence:
-        context.observer.note(
-            f"references: {num_photos} from photos, {len(evidence)} found in the videos (see {_TABLE})"
-        )
-    return grown
+def _find_decided(record: VideoRecord, index: VideoIndex, decisions: Decisions | None) -> DecidedFaces | None:
+    """Find the user's decisions on the faces of the index of a video; None if there are none."""
+    assert record.info is not None
+    if decisions is None or not decisions.concern(record.video_id):
+        return None
+    return decisions.find(record.video_id, index.faces(), is_film=record.info.is_film)
+
+
+def _note_decisions(context: RunContext, decisions: Decisions) -> None:
+    left = f"; {decisions.num_unplaced} on faces that are not in the index" if decisions.num_unplaced else ""
+    context.observer.note(f"uses {pluralize(decisions.num_used, 'decision')} of your review{left}")
+
+
+def _write_growth(context: RunContext, gallery: Gallery, *, is_grown: bool) -> None:
+    """Write the origin of each reference from a video to bank_growth.csv; without any, remove the table.
+
+    Args:
+        context: Run context.
+        gallery: The final gallery.
+        is_grown: True if the search looks for such references; then the table exists even if it is empty.
+    """
+    table = context.out.root / _TABLE
+    rows = [added for target in gallery.targets for added in target.added]
+    if is_grown or rows:
+        write_growth(table, rows)
+    elif table.is_file() and is_growth(table):  # of an earlier search; other files of that name stay
+        table.unlink()
+    num_photos = sum(len(target.photo_embeddings) for target in gallery.targets)
+    num_confirmed = sum(added.anchor == BY_DECISION for added in rows)
+    parts = [f"{len(rows) - num_confirmed} found in the videos"] if len(rows) > num_confirmed else []
+    parts += [f"{num_confirmed} that you confirmed"] if num_confirmed else []
+    if parts:
+        context.observer.note(f"references: {num_photos} from photos, {', '.join(parts)} (see {_TABLE})")
 
 
 def _describe(rule: TrackRule, usual: ImpostorDistribution, num_tracks: int, num_targets: int) -> str:
@@ -185,8 +229,10 @@ def is_growth(path: Path) -> bool:
 
 
 def _growth_cells(added: GrownReference) -> Cells:
-    margin = "" if math.isnan(added.margin) else score_cell(added.margin)
-    scores = (score_cell(added.track_evidence), score_cell(added.similarity), margin, score_cell(added.quality))
+    scores = (
+        "" if math.isnan(score) else score_cell(score)
+        for score in (added.track_evidence, added.similarity, added.margin, added.quality)
+    )
     return (
         text_cell(added.target),
         text_cell(added.video_id),

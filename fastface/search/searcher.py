@@ -6,7 +6,7 @@ must be scanned more densely first; the caller scans them and calls it again.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -14,18 +14,20 @@ import numpy.typing as npt
 
 from fastface.config import SpansConfig
 from fastface.errors import InputError, ModelError
+from fastface.gallery.decided_faces import DecidedFaces
 from fastface.gallery.matching import Matches, VideoFaces, follow_bodies, list_labels, match, match_tracks
 from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel
-from fastface.grouping import summarize_tracks
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import read_sampling
 from fastface.runtime.output_folder import OutputFolder
+from fastface.search.decisions import Decisions
+from fastface.search.video_faces import interval, read_video_faces
 from fastface.timeline import (
     Interval,
     boundary_windows,
@@ -37,9 +39,7 @@ from fastface.timeline import (
     split_intervals,
     subtract,
 )
-from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Faces, Hits, NearMiss, Sampling, Span, Unit, VideoInfo
-from fastface.video.clock import UNKNOWN_RATE
 from fastface.video.discover import picture_names
 from fastface.video.fingerprint import fingerprint
 
@@ -116,6 +116,7 @@ class Searcher:
         limits: Thresholds for faces and tracks.
         spans: Settings that group hits to spans.
         model: Evidence model for whole tracks; None decides each face by itself.
+        decisions: Decisions of the user on earlier answers; None if there are none.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Searcher:
         limits: MatchThresholds,
         spans: SpansConfig,
         model: EvidenceModel | None = None,
+        decisions: Decisions | None = None,
     ) -> None:
         self._out = out
         self._ledger = ledger
@@ -134,6 +136,7 @@ class Searcher:
         self._limits = limits
         self._spans = spans
         self._model = model
+        self._decisions = decisions
         self._metadata: dict[str, dict[str, str]] = {}
         self._colours = {label: number for number, label in enumerate(sorted(list_labels(references.gallery)))}
 
@@ -194,7 +197,7 @@ class Searcher:
         A stretch is cut at keyframes, where decoding can begin, so that several decoders share it.
         """
         units = self._ledger.units(record.video_id).values()
-        looked_at = [_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
+        looked_at = [interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
         stretches = split_intervals(subtract(wanted, looked_at), self._keyframe_edges(record), _LEAST_STRETCH)
         return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
 
@@ -214,7 +217,8 @@ class Searcher:
         """
         sampling = self._sampling(record)
         assert sampling.period is not None
-        near = self._near(self._video(record, info, exact=False), lenience=_NEAR_KEYFRAMES)
+        video = self._video(record, info, exact=False)
+        near = self._near(video, self._decided(record, info, video), lenience=_NEAR_KEYFRAMES)
         cells = int(_REACH / sampling.period) + 1
         times = np.unique(np.concatenate([np.empty(0), *near.values()])).tolist()
         windows = []
@@ -233,27 +237,30 @@ class Searcher:
         """
         # Only the regular samples: with earlier closer looks, each search would extend farther than the last.
         video = self._video(record, info, exact=False)
-        sure = self._match(video).hits
+        decided = self._decided(record, info, video)
+        sure = self._match(video, decided).hits
         windows: list[Interval] = []
-        for label, times in self._near(video, lenience=_NEAR).items():
+        for label, times in self._near(video, decided, lenience=_NEAR).items():
             wanted = boundary_windows([(time, time) for time in times.tolist()], period)
             groups = group_hits(sure[label], self._spans.merge_gap) if label in sure else ()
             inside = [(float(group.time[0]), float(group.time[-1])) for group in groups]
             windows += subtract(wanted, inner_cells(inside, period))
         return merge(windows)
 
-    def _match(self, video: VideoFaces) -> Matches:
+    def _match(self, video: VideoFaces, decided: DecidedFaces | None) -> Matches:
         if self._model is None or self._limits.tracks is None:
-            return Matches(match(video.faces, self._references, self._limits, video.periods))
-        return match_tracks(video, self._references, self._limits, self._model)
+            return Matches(match(video.faces, self._references, self._limits, video.periods, decided))
+        return match_tracks(video, self._references, self._limits, self._model, decided)
 
-    def _near(self, video: VideoFaces, lenience: float) -> dict[str, npt.NDArray[np.float64]]:
+    def _near(
+        self, video: VideoFaces, decided: DecidedFaces | None, *, lenience: float
+    ) -> dict[str, npt.NDArray[np.float64]]:
         """Return {label: times of hits and near hits}; a near hit does not depend on the track.
 
         If samples are seconds apart, a track has a single face; only the denser scan shows the whole track.
         """
-        alone = match(video.faces, self._references, self._limits.relax(lenience), video.periods)
-        whole = self._match(video).hits
+        alone = match(video.faces, self._references, self._limits.relax(lenience), video.periods, decided)
+        whole = self._match(video, decided).hits
         times: dict[str, list[npt.NDArray[np.float64]]] = {}
         for found in (alone, whole):
             for label, hits in found.items():
@@ -263,7 +270,7 @@ class Searcher:
     def _find(self, record: VideoRecord, info: VideoInfo) -> VideoFindings:
         # Frames that an earlier search scanned more densely do not change this answer.
         video = self._video(record, info, exact=self._spans.exact)
-        matches = self._match(video)
+        matches = self._match(video, self._decided(record, info, video))
         hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._references)
         followed = self._follow(record, matches.hits)
         duration = None if info.duration is None else float(info.duration)
@@ -330,32 +337,12 @@ class Searcher:
 
     def _video(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> VideoFaces:
         """Read a video's faces and tracks; with `exact` also the stretches of every frame."""
-        index, sampling = self._index(record), self._sampling(record)
-        faces = index.faces()
-        frame = float(1 / (info.rate or UNKNOWN_RATE))
-        if sampling.period is None:
-            return VideoFaces(faces, index.tracks(), np.full(len(faces), frame))
-        period = float(sampling.period)
-        periods = np.full(len(faces), period)
-        dense = [unit for unit in self._ledger.units(record.video_id).values() if unit.dense and not unit.lost]
-        # Denser scans replace the samples of the same time; every-frame scans come last.
-        for closeness, seconds in ((sampling.period, period), (None, frame)):
-            units = [unit for unit in dense if unit.period == closeness and (exact or unit.period is not None)]
-            if not units:
-                continue
-            outside = ~_inside(faces.time, [_interval(unit) for unit in units])
-            closer = index.unit_faces(units)
-            faces = Faces.concatenate([faces[outside], *closer])
-            periods = np.concatenate([periods[outside], *(np.full(len(part), seconds) for part in closer)])
-        if not dense:
-            return VideoFaces(faces, index.tracks(), periods)
-        order = np.argsort(faces.pts, kind="stable")
-        faces, periods = faces[order], periods[order]
-        used = [unit for unit in dense if exact or unit.period is not None]
-        frames = index.merge_frames(used, is_film=info.is_film)
-        shot = frames.find_shot(faces.pts)
-        faces = replace(faces, track=link_tracks(faces, shot, period, is_film=info.is_film))
-        return VideoFaces(faces, summarize_tracks(faces, frames), periods)
+        units = self._ledger.units(record.video_id).values()
+        return read_video_faces(self._index(record), info, self._sampling(record), units, exact=exact)
+
+    def _decided(self, record: VideoRecord, info: VideoInfo, video: VideoFaces) -> DecidedFaces | None:
+        """Find the user's decisions on the faces of a video; None if there are none."""
+        return self._decisions.find(record.video_id, video.faces, is_film=info.is_film) if self._decisions else None
 
     def _index(self, record: VideoRecord) -> VideoIndex:
         return VideoIndex(self._out.index, record.video_id)
@@ -370,27 +357,26 @@ def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
         return ()
 
 
-def _interval(unit: UnitRecord) -> Interval:
-    assert unit.end is not None
-    return unit.start, unit.end
-
-
 def _next(edges: Sequence[Fraction], end: Fraction, reach: Fraction) -> Fraction:
     """Return the first of the sorted edges at or after `end`, if it is within reach; else `end`."""
     place = bisect_left(edges, end)
     return edges[place] if place < len(edges) and edges[place] <= end + reach else end
 
 
-def _inside(times: npt.NDArray[np.float64], windows: Iterable[Interval]) -> npt.NDArray[np.bool_]:
-    bounds = np.array([(float(start), float(end)) for start, end in merge(windows)])
-    last_begun = np.searchsorted(bounds[:, 0], times, side="right") - 1
-    inside: npt.NDArray[np.bool_] = (last_begun >= 0) & (times < bounds[last_begun, 1])
-    return inside
-
-
 def open_searcher(
-    context: RunContext, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel | None = None
+    context: RunContext,
+    references: ReferenceSet,
+    limits: MatchThresholds,
+    model: EvidenceModel | None = None,
+    decisions: Decisions | None = None,
 ) -> Searcher:
     """Open a searcher for a command's output folder; without a model each face is decided by itself."""
-    spans = context.config.spans
-    return Searcher(context.out, context.ledger, references=references, limits=limits, spans=spans, model=model)
+    return Searcher(
+        context.out,
+        context.ledger,
+        references=references,
+        limits=limits,
+        spans=context.config.spans,
+        model=model,
+        decisions=decisions,
+    )

@@ -1,6 +1,7 @@
 """Define the data types that packages exchange. Pure: no I/O, no library but NumPy."""
 
 from fastface.types.answers import (
+    BY_DECISION,
     HIT_KINDS,
     ClipCut,
     FramingClass,
@@ -48,6 +49,7 @@ from fastface.types.videos import (
 __all__ = [
     "ALIGNED_SIZE",
     "ALIGNED_SIZES",
+    "BY_DECISION",
     "DOUBLE_COSINE",
     "HIT_KINDS",
     "LOOKS_VERSION",

@@ -3,7 +3,7 @@
 The search makes them; tables and exports read them. A new field of a table row starts here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal
@@ -34,7 +34,12 @@ class HitKind(IntEnum):
     """Its track matches together with other tracks of the same film or shot."""
     BODY = 3
     """Its body is followed; the face is hidden or poor."""
+    DECISION = 4
+    """The user confirmed its track in a review."""
 
+
+BY_DECISION = "decision"
+"""Name of `GrownReference.anchor` for a face that the user confirmed."""
 
 HIT_KINDS = tuple(kind.name.lower() for kind in HitKind)
 """The names in tables, by value."""
@@ -49,8 +54,9 @@ class GrownReference:
         video_id: The video.
         time: Seconds from the first frame.
         box: x1, y1, x2, y2 in pixels of the frame as displayed.
-        anchor: Name of the photo that its track is nearest to.
-        track_evidence: Joint evidence of its track's best faces and the photos; see `gallery.track_voting`.
+        anchor: Name of the photo that its track is nearest to; `BY_DECISION` if the user confirmed the face.
+        track_evidence: Joint evidence of its track's best faces and the photos; see `gallery.track_voting`. NaN if the
+            user confirmed the face, as for the next two fields.
         similarity: Cosine of the face alone to the target's nearest photo.
         margin: Lead of that evidence over the nearest other target or lookalike; NaN if there is none.
         quality: 0–1.
@@ -78,12 +84,14 @@ class Target:
         embeddings: (k, D) float32, L2-normalised, one row a reference.
         sources: k names of the photos of the references.
         added: Origin of the last references, if these are faces of films and no photos; in the same order.
+        rejected: (r, D) float32, L2-normalised: faces of which the user said that they are another person's.
     """
 
     label: str
     embeddings: FloatArray
     sources: tuple[str, ...]
     added: tuple[GrownReference, ...] = ()
+    rejected: FloatArray = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @property
     def photo_embeddings(self) -> FloatArray:
@@ -140,6 +148,7 @@ class NearMiss:
 
     Attributes:
         target: The target's label.
+        track: Number of the track within the video.
         start: Time of the track's first face, in seconds from the first frame.
         end: Time of its last face.
         faces: Number of its faces.
@@ -151,6 +160,7 @@ class NearMiss:
     """
 
     target: str
+    track: int
     start: float
     end: float
     faces: int

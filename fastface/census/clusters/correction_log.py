@@ -1,4 +1,4 @@
-"""Read and write the log of corrections, so that `pick --undo` can revert each of them.
+"""Read and write the log of corrections, so that `pick --undo` and `correct --undo` can revert each of them.
 
 OUT/.fastface/corrections.undo.jsonl: one JSON object a line, the latest correction last.
 """
@@ -21,13 +21,14 @@ class LoggedCorrection:
     """One correction, and the state before it.
 
     Attributes:
-        what: merge, split, reject, restore or name; `names` or `file` for several at once.
-        numbers: Numbers of the persons, in the census named by `census`.
+        what: merge, split, reject, restore or name; `names` or `file` for several at once; or decisions.
+        numbers: Numbers of the persons, in the census named by `census`; none for decisions.
         census: Name of the census, see `census_digest`.
         before: All corrections before this one.
         store: Address of the identity store that was changed.
         groups: Looks of these persons in the store before the correction.
         photo_names: Names by photos before the correction, if it changed them: {name: {source: tracks}}.
+        file: Digest of the applied file of decisions.
     """
 
     what: str
@@ -37,6 +38,12 @@ class LoggedCorrection:
     store: str = ""
     groups: tuple[Membership, ...] = ()
     photo_names: dict[str, dict[str, list[int]]] | None = None
+    file: str = ""
+
+
+def log_path(state: Path) -> Path:
+    """Return the log of an output folder; `state` is OUT/.fastface."""
+    return state / "corrections.undo.jsonl"
 
 
 def read_corrections(path: Path) -> list[LoggedCorrection]:
@@ -81,7 +88,8 @@ def _is_repeated(last: LoggedCorrection, new: LoggedCorrection) -> bool:
     is_naming = last.what in ("name", "names", "file")
     if is_naming and last.groups != new.groups:  # another name leaves the corrections unchanged
         return False
-    return (last.what, last.numbers, last.census, last.before) == (new.what, new.numbers, new.census, new.before)
+    before = (last.what, last.numbers, last.census, last.file, last.before)
+    return before == (new.what, new.numbers, new.census, new.file, new.before)
 
 
 def _parse_correction(line: str) -> LoggedCorrection:
@@ -94,4 +102,5 @@ def _parse_correction(line: str) -> LoggedCorrection:
         store=str(found["store"]),
         groups=tuple(Membership(**group) for group in found["groups"]),
         photo_names=found["photo_names"],
+        file=str(found["file"]),
     )

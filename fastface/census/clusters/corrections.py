@@ -11,51 +11,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
-
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.types import Bodies, Faces
+from fastface.index.anchors import Anchor, anchored_track
+from fastface.types import Faces
 
 _SCHEMA_VERSION = 1
-
-_SAME_FACE_IOU = 0.5
-
-CLOTHES = "clothes"
-"""Contract of a body's appearance, which consists of colours."""
-
-_ALIKE = {Faces: 0.5, Bodies: 0.88}
-"""Minimum cosine of an anchor and a face or body of a film; another scan may have sampled another frame."""
-
-_SAME_PICTURE = {Faces: 0.95, Bodies: 0.99}
-"""Minimum cosine of an anchor and a face or body of the same picture after another scan."""
-
-_CONTRACT_LENGTH = 12
-
-_REACH_SECONDS = 0.5
-"""Maximum difference in seconds: another sampling rate samples a face at another time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A face or body that represents its track by its place in the picture, independent of the track's number.
-
-    Attributes:
-        video_id: ID of the video.
-        time: Seconds from the first frame.
-        box: x1, y1, x2, y2 in pixels of the frame as displayed.
-        is_body: True for a body whose track never shows a face.
-        look: Appearance of the face or body, from `encode_look`; empty if unknown. It detects that another video now
-            has the same ID and time.
-    """
-
-    video_id: str
-    time: float
-    box: tuple[float, float, float, float]
-    is_body: bool = False
-    look: str = ""
-
 
 _Group = tuple[Anchor, ...]
 _PLACE = attrgetter("video_id", "time", "box", "is_body")
@@ -176,46 +137,6 @@ class Corrections:
         return found
 
 
-def encode_look(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str:
-    """Encode the appearance of a face or a body as text.
-
-    Args:
-        vector: (D,) embedding of the face, or colours of the body.
-        contract: Contract of the recogniser, for a face.
-    """
-    components = vector.astype("<f2").tobytes()
-    return f"{contract[:_CONTRACT_LENGTH]}:{base64.b64encode(components).decode('ascii')}"
-
-
-def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "", is_film: bool = True) -> int | None:
-    """Return the number of an anchor's track in a video; None if the video has no such track.
-
-    In a film the match is at the anchor's place and similar to it. Pictures of a folder may move as pictures are added:
-    there only the similarity counts.
-
-    Args:
-        found: Faces of the video, or bodies if the anchor is a body.
-        anchor: Face or body to find.
-        contract: Contract of the recogniser of the faces. The look of an anchor of another contract is ignored.
-        is_film: True if the frames of the video are consecutive.
-    """
-    cosine = _cosines(found, anchor, contract)
-    if cosine is not None and not is_film:
-        best = int(np.argmax(cosine)) if len(cosine) else 0
-        return int(found.tracks[best]) if len(cosine) and cosine[best] >= _SAME_PICTURE[type(found)] else None
-    near = np.abs(found.time - anchor.time) <= (_REACH_SECONDS if is_film else 0)
-    rows = np.flatnonzero(near if cosine is None else near & (cosine >= _ALIKE[type(found)]))
-    if not len(rows):
-        return None
-    boxes, box = found.boxes[rows].astype(np.float64), np.array(anchor.box)
-    common = (np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])).clip(0).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
-    iou = common / np.maximum(areas - common, np.finfo(np.float64).tiny)
-    away = np.abs(found.time[rows] - anchor.time)
-    best = np.lexsort((-iou, away.round(3), iou < _SAME_FACE_IOU))[0]
-    return int(found.tracks[rows[best]]) if iou[best] >= _SAME_FACE_IOU else None
-
-
 def cut_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contract: str, is_film: bool) -> Faces:
     """Return the faces of a video, after cutting the tracks that the user split between two persons.
 
@@ -245,17 +166,6 @@ def rejoin_tracks(faces: Faces, cuts: Iterable[tuple[Anchor, Anchor]], *, contra
         track[faces.track == other] = one
         faces = replace(faces, track=track)
     return faces
-
-
-def _cosines(found: Faces | Bodies, anchor: Anchor, contract: str) -> npt.NDArray[np.float32] | None:
-    """Return (n,) the cosine of the anchor and each face or body; None if it is unknown."""
-    recogniser, _, components = anchor.look.partition(":")
-    vectors, kind = (found.colours, CLOTHES) if isinstance(found, Bodies) else (found.embedding, contract)
-    look = np.frombuffer(base64.b64decode(components), "<f2").astype(np.float32)
-    if not kind or recogniser != kind[:_CONTRACT_LENGTH] or len(look) != vectors.shape[1]:
-        return None
-    cosine: npt.NDArray[np.float32] = vectors.astype(np.float32) @ look
-    return cosine
 
 
 def _group(found: Iterable[dict[str, object]]) -> _Group:

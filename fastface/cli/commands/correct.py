@@ -1,8 +1,9 @@
-"""Define `fastface correct`: apply a file of corrections that a page saved, or undo the last one.
+"""Define `fastface correct`: apply the corrections that a page saved, or take back the last ones.
 
-`cli.app` registers it. The work is in `commands.correct`; this module only parses options and prints.
+`cli.app` registers it. The work is in `commands.correct_file`; this module only parses options and prints.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,34 +11,49 @@ import typer
 
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.commands.people import tell
-from fastface.cli.console import make_observer, show
+from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import MODELS, Invocation, with_settings
-from fastface.commands.correct import correct_by_file
-from fastface.commands.correct import undo as undo_correction
-from fastface.diagnostics.dry_run import preview_people
+from fastface.commands.correct_file import Correction, correct_by_file, take_back
+from fastface.commands.people import PeopleResult
 from fastface.errors import ConfigError
+from fastface.names import shorten_lines
+
+_MOST_LINES = 20
 
 
 @with_settings(MODELS, remembers="models")
 def correct(
     invocation: Invocation,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="File of corrections that people.html saved.")
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Corrections that a page saved.")] = None,
     *,
-    undo: Annotated[bool, typer.Option("--undo", help="Undo the last file or correction.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back the last file or correction.")] = False,
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Apply the corrections that you made in the page of persons.
+    """Apply the corrections that you made in a page. Every later question uses them.
 
-    Example: fastface correct people-corrections.json -o out
+    Example: fastface correct decisions.json -o out
     """
     if (file is None) != undo:
         raise ConfigError("give a file of corrections, or --undo")
-    if invocation.dry_run:
-        show(preview_people(invocation.config, out, "people"), invocation)
     observer = make_observer(invocation)
-    if file is None:
-        tell(undo_correction(invocation.config, out, observer), invocation)
-    else:
-        tell(correct_by_file(invocation.config, file, out, observer), invocation)
+    if file is not None:
+        tell_corrected(correct_by_file(invocation.config, file, out, observer, pretend=invocation.dry_run), invocation)
+        return
+    if invocation.dry_run:
+        raise ConfigError("--undo has no --dry-run: it takes back one correction")
+    tell_corrected(take_back(invocation.config, out, observer), invocation)
+
+
+def tell_corrected(result: Correction, invocation: Invocation) -> None:
+    """Print the result of a correction; exit with an error code if entries were left out."""
+    if isinstance(result, PeopleResult):
+        tell(result, invocation)
+        return
+    if invocation.json:
+        as_json(asdict(result))
+    elif not invocation.quiet:
+        say(f"would keep {result.summary}" if invocation.dry_run else result.summary)
+    for line in shorten_lines(result.left_out, _MOST_LINES):
+        typer.echo(f"fastface: left out: {line}", err=True)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)

@@ -10,11 +10,12 @@ import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.commands.correct import tell_corrected
 from fastface.cli.commands.people import tell
 from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import EXPORT, LIMITS, MODELS, SPANS, Invocation, with_settings
 from fastface.commands.correct import Correction, correct
-from fastface.commands.correct import undo as undo_correction
+from fastface.commands.correct_file import take_back
 from fastface.commands.pick import pick as pick_workflow
 from fastface.diagnostics.dry_run import preview_people
 from fastface.errors import ConfigError
@@ -73,7 +74,7 @@ def pick(
         show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = make_observer(invocation)
     if undo:
-        tell(undo_correction(invocation.config, out, observer), invocation)
+        tell_corrected(take_back(invocation.config, out, observer), invocation)
         return
     if asked:
         tell(correct(invocation.config, chosen, out, observer, asked[0], shown=census), invocation)

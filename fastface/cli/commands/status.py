@@ -50,7 +50,8 @@ def _lines(found: Status, out: str) -> list[str]:
     counts = [f"{found.states[state]} {words}" for state, words in STATE_WORDS.items() if found.states.get(state)]
     total = pluralize(sum(found.states.values()), "video")
     first = f"{out}: {', '.join(parts)}; {total}: {', '.join(counts)}"
-    return [first, *scans, *_describe_answers(found), *shorten_lines(found.not_done, _MOST_LINES)]
+    kept = [f"{pluralize(found.decisions, 'decision')} of your review in every question"] if found.decisions else []
+    return [first, *scans, *_describe_answers(found), *kept, *shorten_lines(found.not_done, _MOST_LINES)]
 
 
 def _describe_answers(found: Status) -> list[str]:

@@ -22,7 +22,7 @@ from fastface.gallery.matching import EVERYONE
 from fastface.names import label_name, pluralize
 from fastface.persons.network import PersonNetwork
 from fastface.search.searcher import VideoFindings
-from fastface.types import HitKind, Hits, Size, Span
+from fastface.types import PROFILE_YAW, HitKind, Hits, Size, Span
 
 
 @dataclass(slots=True)
@@ -159,7 +159,8 @@ def _chosen(
     """Return (row, step) of the hits worth a crop. For everyone's hits, choose by track: they are many persons."""
     faces = found.faces
     # Omit turned, blurred or damaged faces, and faces that the frame cuts off.
-    is_good = (hits.by == HitKind.FACE) & ~faces.damaged[hits.face]
+    is_confirmed = (hits.by == HitKind.DECISION) & (np.abs(faces.yaw[hits.face]) <= PROFILE_YAW)
+    is_good = ((hits.by == HitKind.FACE) | is_confirmed) & ~faces.damaged[hits.face]
     if (frame := _get_frame(found)) is not None:
         is_good &= is_uncut(faces.boxes[hits.face], faces.landmarks[hits.face], frame, config.min_shown)
     good = np.flatnonzero(is_good)

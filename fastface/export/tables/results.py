@@ -38,7 +38,7 @@ _HIT_COLUMNS = (
 )  # fmt: skip
 _REVIEW_COLUMNS = (
     "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
-    "reason", "start_hms", "end_hms", "path", "picture", "last_picture", "player_start", "player_end",
+    "reason", "start_hms", "end_hms", "path", "picture", "last_picture", "player_start", "player_end", "track",
 )  # fmt: skip
 _CROP_COLUMNS = (
     "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
@@ -151,8 +151,7 @@ def write_span_objects(path: Path, spans: Sequence[Mapping[str, Any]]) -> None:
 class HitsTable:
     """Writer of hits.csv, video by video; its rows are sorted by video, time and target.
 
-    `by` is `face`, or `track` if only the rest of its track makes the face a hit. `margin` is empty if there is no
-    other person to compare with.
+    `by` is the `HitKind` in words. `margin` is empty if there is no other person to compare with.
     """
 
     def __init__(self, write_row: Callable[[Cells], object]) -> None:
@@ -282,6 +281,7 @@ def _review_cells(row: ReviewRow) -> Cells:
         _path_cell(row.path),
         *map(text_cell, row.pictures),
         *_player_cells(near_miss, row.player_offset),
+        near_miss.track,
     )
 
 

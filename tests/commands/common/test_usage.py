@@ -29,6 +29,7 @@ OPTIONS = {
     "calibrate": "--targets --index --false-tracks --threshold --faces --models --json -q",
     "people": "--out --min-faces --link-threshold --top --rank --video --store --refine-limit --json -q --models",
     "pick": "--name --selection --merge --split --reject --out --pad --clips --crops --timelines --json -q --models",
+    "correct": "--undo --out --models --dry-run --json -q",
     "timelines": "--out --as --dry-run --json -q",
     "curate": "--out --targets --max --dry-run --json -q",
     "status": "--out --json",

@@ -49,6 +49,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--exit-threshold": ("match", "exit_threshold", "0.3", 0.3),
     "--margin": ("match", "margin", "0.1", 0.1),
     "--not": ("match", "lookalikes", "other.jpg", (Path("other.jpg"),)),
+    "--decisions": ("match", "decisions", "decisions.json", Path("decisions.json")),
     "--allow-faults": ("match", "allow_faults", "", True),
     "--where": ("question", "where", "a, b and c", ("a, b and c",)),
     "--persons": ("question", "persons", "", True),
