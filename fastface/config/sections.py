@@ -254,6 +254,9 @@ class ExportConfig(Section):
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
     )
+    report: bool = Field(
+        True, description="Also write report.html, a page to look through the answer and to correct it."
+    )
     replace: bool = Field(
         False,
         description="Delete the results of the earlier search. By default they are moved to OUT/earlier.",

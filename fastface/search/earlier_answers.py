@@ -26,7 +26,10 @@ from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
 
 _SCHEMA_VERSION = 1
-_TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
+_TABLES = (
+    "spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "report.html",
+    "crops/crops.csv",
+)  # fmt: skip
 _FOLDERS = ("clips", "crops", "snapshots", "timelines")
 _PRIVATE = ("crops", "snapshots")
 _MOST_NAMED = 3

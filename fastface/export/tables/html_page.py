@@ -1,14 +1,16 @@
 """Write HTML pages that open from a disk and load nothing: no network, no other file, no foreign script.
 
 `people_page` and the review call `write_page`. A page is a template with one style and one script: `name.html`,
-`name.css` and `name.js` in a package. Data is inserted as JSON with `<`, `>` and `&` escaped, and the script writes it
-as text only. The content security policy allows that script and style, by their digests, and embedded pictures.
+`name.css` and `name.js` in a package. A long script is several files, which are joined. Data is inserted as JSON with
+`<`, `>` and `&` escaped, and the script writes it as text only. The content security policy allows that script and
+style, by their digests, and embedded pictures.
 """
 
 import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -19,27 +21,33 @@ from fastface.names import valid_text
 _MARKUP = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _POLICY = (
-    "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; "
+    "default-src 'none'; img-src data:; media-src {media}; style-src '{style}'; script-src '{script}'; "
     "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 
-def write_page(path: Path, package: str, name: str, **parts: str) -> None:
+def write_page(
+    path: Path, package: str, name: str, *, scripts: Sequence[str] = (), has_media: bool = False, **parts: str
+) -> None:
     """Write a page atomically, readable for its owner only.
 
     Args:
         path: The page.
         package: Package of template, style and script.
         name: Their name without the suffix.
+        scripts: Names of scripts that come before that script, without the suffix.
+        has_media: Whether the page may play videos beside it, or on the same disk or server.
         parts: Values for the template, besides `policy`, `style` and `script`.
 
     Raises:
         SpaceError: No space is left.
     """
-    template, style, script = (
-        files(package).joinpath(f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css", "js")
+    folder = files(package)
+    template, style = (folder.joinpath(f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css"))
+    script = "\n".join(folder.joinpath(f"{one}.js").read_text(encoding="utf-8") for one in (*scripts, name))
+    policy = _POLICY.format(
+        style=_digest(style), script=_digest(script), media="'self' file:" if has_media else "'none'"
     )
-    policy = _POLICY.format(style=_digest(style), script=_digest(script))
     page = Template(template).substitute(policy=policy, style=style, script=script, **parts)
     with atomic_path(path, private=True) as part:
         part.write_text(page, encoding="utf-8", newline="\n")
