@@ -18,6 +18,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
+from fastface.review.report.report_page import REPORT, write_report_page
 from fastface.runtime.context import open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
@@ -75,7 +76,8 @@ def forget(
         names = {record.video_id for record in records}
         exports = [path for path in ledger.exports() if _is_export(in_answer(path), names)]
         if names and not pretend:
-            for path in exports:
+            reports = [answer for answer in list_answers(out) if (answer / REPORT).is_file()]
+            for path in [*exports, *((answer / REPORT).relative_to(out).as_posix() for answer in reports)]:
                 (out / path).unlink(missing_ok=True)
                 ledger.forget_export(path)
                 remove_empty((out / path).parent, out)
@@ -87,6 +89,8 @@ def forget(
                 ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
                 VideoIndex(folder.index, record.video_id).remove()
+            for answer in reports:
+                _write_report(folder, ledger, answer, observer)
         is_empty = not any(record.scan_key for record in ledger.videos())
     people = _recount(config, out, observer, is_empty=is_empty) if names and not pretend else ""
     paths = tuple(valid_text(str(record.path)) for record in records)
@@ -100,6 +104,14 @@ def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
         tables = {"hits": counts.hits, "spans": counts.spans, "clips": counts.clips, "crops": counts.crops}
         forget_in_run_json(answer / "run.json", names, tables)
     return counts.removed
+
+
+def _write_report(folder: OutputFolder, ledger: Ledger, answer: Path, observer: Observer) -> None:
+    """Write the page of an answer again, without the forgotten videos."""
+    try:
+        write_report_page(folder, ledger, answer)
+    except ConfigError as error:  # a scan after the answer has replaced run.json
+        observer.note(f"removed {valid_text(str(answer / REPORT))}, since it cannot be written again: {error}")
 
 
 def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -> str:

@@ -69,7 +69,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     Args:
         out: The output folder.
         ledger: Its ledger.
-        answer_folder: Folder of an earlier answer; None for the last answer, which is in OUT itself.
+        answer_folder: Folder of the answer; None for the last answer, which is in OUT itself.
 
     Raises:
         ConfigError: There is no answer, or it is damaged.
