@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ HIT_COLUMNS = ("video", "target", "time", "pts", "similarity", "margin", "det_sc
                "track", "by", "time_hms", "picture", "player_time")  # fmt: skip
 NEAR_COLUMNS = ("video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
                 "reason", "start_hms", "end_hms")  # fmt: skip
+
+
+_PICTURES = 100
+"""Number of different pictures."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class DrawnAnswer:
     run: Mapping[str, Any] | None = None
 
 
+@cache
 def picture(number: int, side: int = 144) -> bytes:
     """A picture of one colour, with so much noise that it has the size of a real one."""
     noise = np.random.default_rng(number).integers(0, 60, (side, side, 3), np.uint8)
@@ -134,10 +140,10 @@ def _write_index(index: VideoIndex, drawn: Sequence[Drawn]) -> None:
         boxes=boxes,
         track=np.array([track for _, track in rows], np.int32),
     )
-    portraits = Thumbnails.of(faces, np.ones(len(rows), np.float32), [picture(place) for place in range(len(rows))])
-    index.write_faces(
-        [faces], 8, {"contract": "x"}, lambda found: found.track, lambda _: portraits
+    portraits = Thumbnails.of(
+        faces, np.ones(len(rows), np.float32), [picture(place % _PICTURES) for place in range(len(rows))]
     )
+    index.write_faces([faces], 8, {"contract": "x"}, lambda found: found.track, lambda _: portraits)
 
 
 def _span(one: Drawn, films: Path) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
         return _build(run, spans, near_misses, ledger, digest.hexdigest()[:16])
     except OSError as error:
         raise ConfigError(f"cannot read {error.filename!r}: {error.strerror}; {ask}") from error
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise ConfigError(f"the answer in {str(folder)!r} is damaged; {ask}") from error
 
 
@@ -141,12 +141,20 @@ def _build(
 
 
 def _iterate_spans(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, Any]]:
-    """Yield the spans one by one, since spans.json has one line a span; a span takes a tenth of the memory then."""
+    """Yield the spans. fastface writes one line a span, so that they need not be in memory all at once."""
     with path.open("rb") as file:
-        for line in file:
+        lines = iter(file)
+        first = next(lines, b"")
+        digest.update(first)
+        if first.strip() != b"[":  # without a span, or formatted by another program
+            content = file.read()
+            digest.update(content)
+            yield from ({key: span.get(key) for key in _SPAN_KEYS} for span in json.loads(first + content))
+            return
+        for line in lines:
             digest.update(line)
             text = line.strip().removesuffix(b",")
-            if text not in (b"[", b"]", b"[]", b""):
+            if text not in (b"]", b""):
                 span = json.loads(text)
                 yield {key: span.get(key) for key in _SPAN_KEYS}
 

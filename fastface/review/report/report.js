@@ -19,8 +19,9 @@ function showHead() {
     fact("near misses", totals.nearMisses.toLocaleString("en")),
   );
   showFaults(false);
-  byId("left-out").hidden = !facts.leftOut.length;
-  byId("left-out").textContent = `This page has a limit of size. Left out: ${facts.leftOut.join(", ")}. The tables beside it have all spans, hits and near misses.`;
+  const leftOut = JSON.parse(byId("left-out-facts").textContent);
+  byId("left-out").hidden = !leftOut.length;
+  byId("left-out").textContent = `This page has a limit of size. Left out: ${leftOut.join(", ")}. The tables beside it have all spans, hits and near misses.`;
 }
 
 const FAULTS = 5; // faults that are listed before the reader asks for all

@@ -36,8 +36,9 @@ _MOST_NEAR_MISSES = 15_000
 _SPAN_BYTES, _ROW_BYTES = 6_500_000, 48
 """Limit of all spans, and bytes of one besides its texts."""
 _CURVE_BYTES = 2_600_000
-_PICTURE_BYTES = 5_000_000
-"""Limits of curves and pictures before base64, which adds a third."""
+"""Limit of all curves before base64, which adds a third."""
+_PAGE_BYTES = 18_000_000
+"""Limit of the data of the page; pictures get what is left of it. Style and scripts come on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,37 +84,44 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     for block in iterate_hits(folder / "hits.csv", answer):
         curves.add(block)
         chooser.add(block)
+    facts = to_json(
+        {
+            **_page_facts(whole, answer, curves),
+            "pairs": _list_pairs(whole, answer, pairs),
+            "command": shown_text(f"fastface correct decisions.json -o {shlex.quote(str(out.root))}"),
+        }
+    )
+    curve_texts = to_json([[video, target, _text(curve)] for video, target, curve in curves.list_curves()])
     chosen = chooser.choose()
-    kept, is_smaller = limit_pictures(chosen, answer, _PICTURE_BYTES)
-    if len(kept) < len(chosen):
-        left_out.append(pluralize(len(chosen) - len(kept), "picture"))
+    room = max(0, _PAGE_BYTES - len(facts) - len(curve_texts)) * 3 // 4
+    kept, is_smaller = limit_pictures(chosen, answer, room)
     if curves.num_left_out:
         left_out.append(pluralize(curves.num_left_out, "similarity curve"))
-    names = {video.id: place for place, video in enumerate(answer.videos)}
-    places = {place: names[video.id] for place, video in enumerate(whole.videos) if video.id in names}
-    shown_pairs = sorted(pairs, key=lambda pair: -pair.seconds)[:_MOST_PAIRS]
-    facts = {
-        **_page_facts(whole, answer, curves),
-        "command": shown_text(f"fastface correct decisions.json -o {shlex.quote(str(out.root))}"),
-        "pairs": [
-            [places[pair.video], pair.target, round(pair.seconds, 3), pair.spans]
-            for pair in shown_pairs
-            if pair.video in places
-        ],
-        "leftOut": left_out,
-    }
-    shown_curves = [[video, target, _text(curve)] for video, target, curve in curves.list_curves()]
+    if len(kept) < len(chosen):
+        left_out.append(pluralize(len(chosen) - len(kept), "picture"))
     write_page(
         folder / REPORT,
         __package__,
         "report",
         scripts=_SCRIPTS,
         has_media=True,
-        facts=to_json(facts),
-        curves=to_json(shown_curves),
+        facts=facts,
+        curves=curve_texts,
+        left_out=to_json(left_out),
         pictures="\n".join(_picture_elements(out.index, answer, kept, is_smaller=is_smaller)),
     )
     return WrittenReport(folder / REPORT, len(answer.spans), len(answer.near_misses), len(kept), tuple(left_out))
+
+
+def _list_pairs(whole: Answer, answer: Answer, pairs: Sequence[_Pair]) -> list[list[Any]]:
+    """Return the sums of the pairs with the most screen time, with the places of their videos in the page."""
+    names = {video.id: place for place, video in enumerate(answer.videos)}
+    places = {place: names[video.id] for place, video in enumerate(whole.videos) if video.id in names}
+    return [
+        [places[pair.video], pair.target, round(pair.seconds, 3), pair.spans]
+        for pair in sorted(pairs, key=lambda pair: -pair.seconds)[:_MOST_PAIRS]
+        if pair.video in places
+    ]
 
 
 def _sum_up_pairs(spans: Sequence[ReportSpan]) -> list[_Pair]:

@@ -185,7 +185,7 @@ function videoBlock(video) {
   const told = lanes.length ? [counted(lanes.length, "person"), length(total)] : ["no person found"];
   const link = element("a", "source", "open");
   link.href = videos[video].address;
-  const head = element("div", "video-head", element("h3", "", named(videos[video].id)), element("span", "faint", [...told, `of ${clock(videos[video].length)}`].join(" · ")));
+  const head = element("div", "video-head", element("h3", "", named(videos[video].id)), element("span", "faint", [...told, ...(videos[video].length ? [`of ${clock(videos[video].length)}`] : [])].join(" · ")));
   if (videos[video].address) head.append(link);
   const made = element("article", "video-block", head);
   if (!lanes.length) return made;
@@ -255,7 +255,7 @@ function play(item, video, time, sources) {
   byId("player-links").replaceChildren(...links);
   byId("player-answers").replaceChildren(...(item === null ? [] : verdictButtons(item)));
   start(sources, item);
-  for (const rows of [spanRows]) if (before !== playing && !byId("spans").hidden) rows.refresh();
+  if (before !== playing && !byId("spans").hidden) spanRows.refresh();
 }
 
 // Tries the clip, then the source; a browser may be unable to play either.

@@ -14,7 +14,7 @@ from fastface.errors import ConfigError
 from fastface.review.report import report_page
 
 FORMULA = "=1+1"
-HOSTILE = '</script><img src=x onerror=alert(1)>\n"\'&\u202e'
+HOSTILE = "</script><img src=x onerror=alert(1)>\n\"'&\u202e"
 
 DRAWN = DrawnAnswer(
     targets=("Alice", FORMULA, HOSTILE),
@@ -117,14 +117,18 @@ def test_two_tracks_that_fit_a_near_miss_give_it_no_picture(tmp_path: Path) -> N
     assert write_report(tmp_path / "out").num_pictures == 0
     # A track with hits of the person cannot be the near miss, so the other one is.
     span = Drawn("a.mp4", "Alice", 60.0, 62.0, 0.7)
-    write_answer(tmp_path / "other", DrawnAnswer(("Alice",), {"a.mp4": 100.0}, (span,), twice[:1], ("a.mp4",)), tmp_path)
+    write_answer(
+        tmp_path / "other", DrawnAnswer(("Alice",), {"a.mp4": 100.0}, (span,), twice[:1], ("a.mp4",)), tmp_path
+    )
     assert write_report(tmp_path / "other").num_pictures == 2
     pictures = _pictures(PageContent(tmp_path / "other" / "report.html"), 0)
     assert pictures == {0: (60.0, picture(0)), 1: (60.0, picture(1))}
 
 
 def test_without_an_index_the_page_has_no_pictures(tmp_path: Path) -> None:
-    write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 9.0}, (Drawn("a.mp4", "Alice", 1.0, 4.0),)), tmp_path)
+    write_answer(
+        tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 9.0}, (Drawn("a.mp4", "Alice", 1.0, 4.0),)), tmp_path
+    )
     done = write_report(tmp_path / "out")
     assert (done.num_spans, done.num_near_misses, done.num_pictures, done.left_out) == (1, 0, 0, ())
 
@@ -132,18 +136,19 @@ def test_without_an_index_the_page_has_no_pictures(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_page, "_SPAN_BYTES", 4 * 48)
     monkeypatch.setattr(report_page, "_MOST_NEAR_MISSES", 1)
-    monkeypatch.setattr(report_page, "_PICTURE_BYTES", 6000)
+    monkeypatch.setattr(report_page, "_PAGE_BYTES", 12_000)
     spans = tuple(Drawn("a.mp4", "Alice", 10.0 * place, 10.0 * place + place, 0.5) for place in range(1, 7))
     near = (Drawn("a.mp4", "Alice", 80.0, 82.0, 0.3), Drawn("a.mp4", "Alice", 90.0, 92.0, 0.4))
     write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 100.0}, spans, near, ("a.mp4",)), tmp_path)
     done = write_report(tmp_path / "out")
-    facts = PageContent(tmp_path / "out" / "report.html").json("facts")
+    page = PageContent(tmp_path / "out" / "report.html")
+    facts = page.json("facts")
     assert facts["spans"]["start"] == [30.0, 40.0, 50.0, 60.0]  # the longest
     assert facts["near"]["start"] == [90.0]  # the most similar
     assert facts["totals"]["seconds"] == 21.0
     assert facts["pairs"] == [[0, 0, 21.0, 6]]
     assert done.left_out == ("1 near miss", "2 short spans", "3 pictures")
-    assert facts["leftOut"] == list(done.left_out)
+    assert page.json("left-out-facts") == list(done.left_out)
 
 
 def test_a_page_needs_an_answer(tmp_path: Path) -> None:
