@@ -149,7 +149,7 @@ def _write_index(index: VideoIndex, drawn: Sequence[Drawn]) -> None:
 def _span(one: Drawn, films: Path) -> dict[str, Any]:
     values = (one.video, one.target, one.start, one.end, one.start, one.end, len(one.seconds), one.best, one.best)
     clip = (one.clip or None, "copy" if one.clip else None, one.clip_start, one.end if one.clip else None)
-    rest = (str(films / one.video), one.start, one.end, [])
+    rest: tuple[Any, ...] = (str(films / one.video), one.start, one.end, [])
     return dict(zip(SPAN_COLUMNS, (*values, *clip, *rest), strict=True))
 
 
