@@ -15,7 +15,7 @@ _MOST_FAULTS = 300
 """Maximum number of listed faults of one kind; of more, their number is listed."""
 
 _COUNT_WORDS = {
-    "videos": "videos asked for",
+    "videos": "requested videos",
     "searched": "videos searched",
     "inferred": "frames searched",
     "repeated": "frames equal to the one before",
