@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from fastface.index.ledger import Ledger
+from fastface.review.report.answer import read_answer
 from fastface.review.report.report_page import REPORT, WrittenReport, write_report_page
 from fastface.runtime.context import RunContext
-from fastface.runtime.output_folder import OutputFolder, require_index
+from fastface.runtime.output_folder import OutputFolder, require_free, require_index
 from fastface.runtime.run_report import RunResult
 
 
@@ -21,6 +22,19 @@ def report(out: Path) -> WrittenReport:
     folder = OutputFolder(out)
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         return write_report_page(folder, ledger)
+
+
+def check_report(out: Path) -> None:
+    """Check that `report` could write the page. Writes and locks nothing.
+
+    Raises:
+        ConfigError: There is no answer in `out`.
+        LockedError: A run holds it.
+    """
+    require_index(out)
+    require_free(out)
+    with Ledger(out / ".fastface" / "state.sqlite", read_only=True) as ledger:
+        read_answer(out, ledger)
 
 
 def finish_report(context: RunContext, result: RunResult) -> None:

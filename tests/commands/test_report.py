@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cartoon_tools import Cartoon
-from cli_tools import BROKEN, Ran, copy_of_out, errors, fastface
+from cli_tools import BROKEN, Ran, contents, copy_of_out, errors, fastface
 from report_tools import PageContent
 from run_tools import leftovers, rows
 
@@ -63,9 +63,16 @@ def test_written_again_the_page_is_the_same(out: Path) -> None:
 
 def test_what_would_be_written_is_printed(out: Path) -> None:
     (out / "report.html").unlink()
+    before = contents(out)
     done = fastface("report", "-o", out, "--dry-run")
-    assert (done.returncode, done.stdout) == (0, f"would write {out / 'report.html'}\n")
-    assert not (out / "report.html").exists()
+    assert (done.returncode, done.stdout) == (0, f"output: {str(out / 'report.html')!r}\n")
+    told = json.loads(fastface("report", "-o", out, "--dry-run", "--json").stdout)
+    assert told["output"] == [repr(str(out / "report.html"))]
+    (out / "spans.json").rename(out / "moved.json")
+    (line,) = errors(fastface("report", "-o", out, "--dry-run"), 2, 1)
+    assert "holds no answer" in line
+    (out / "moved.json").rename(out / "spans.json")
+    assert contents(out).keys() == before.keys()
 
 
 def test_what_cannot_be_written_is_refused_in_words(cartoon: Cartoon, out: Path, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from dataclasses import asdict
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import as_json, make_observer, say
+from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import Invocation, with_settings
+from fastface.commands.report import check_report
 from fastface.commands.report import report as report_workflow
+from fastface.diagnostics.dry_run import Preview
 from fastface.names import pluralize
 from fastface.review.report.report_page import REPORT
 
@@ -17,8 +19,8 @@ def report(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
     Example: fastface report -o out
     """
     if invocation.dry_run:
-        say(f"would write {out / REPORT}")
-        return
+        check_report(out)
+        show(Preview(output=(repr(str(out / REPORT)),)), invocation)
     observer = make_observer(invocation)
     done = report_workflow(out)
     for line in done.left_out:

@@ -84,11 +84,12 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     for block in iterate_hits(folder / "hits.csv", answer):
         curves.add(block)
         chooser.add(block)
+    option = "--out=" if str(out.root).startswith("-") else "-o "
     facts = to_json(
         {
             **_page_facts(whole, answer, curves),
             "pairs": _list_pairs(whole, answer, pairs),
-            "command": shown_text(f"fastface correct decisions.json -o {shlex.quote(str(out.root))}"),
+            "command": shown_text(f"fastface correct decisions.json {option}{shlex.quote(str(out.root))}"),
         }
     )
     curve_texts = to_json([[video, target, _text(curve)] for video, target, curve in curves.list_curves()])

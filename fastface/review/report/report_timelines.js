@@ -167,7 +167,7 @@ function videoHeight(video) {
 }
 
 function axis(video) {
-  const whole = videos[video].length;
+  const whole = videos[video].isFilm ? videos[video].length : 0; // pictures of a folder have no times
   const made = element("div", "axis");
   const room = Math.max(2, Math.floor(byId("video-rows").clientWidth / 140));
   const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400].find((one) => whole / one <= room) ?? whole;
@@ -185,7 +185,7 @@ function videoBlock(video) {
   const told = lanes.length ? [counted(lanes.length, "person"), length(total)] : ["no person found"];
   const link = element("a", "source", "open");
   link.href = videos[video].address;
-  const head = element("div", "video-head", element("h3", "", named(videos[video].id)), element("span", "faint", [...told, ...(videos[video].length ? [`of ${clock(videos[video].length)}`] : [])].join(" · ")));
+  const head = element("div", "video-head", element("h3", "", named(videos[video].id)), element("span", "faint", [...told, ...(videos[video].length && videos[video].isFilm ? [`of ${clock(videos[video].length)}`] : [])].join(" · ")));
   if (videos[video].address) head.append(link);
   const made = element("article", "video-block", head);
   if (!lanes.length) return made;
