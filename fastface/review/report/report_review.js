@@ -175,6 +175,7 @@ function give(target) {
 }
 
 function pressInDialog(event) {
+  if (!byId("give").open) return; // a closed dialog keeps the focus until the page is drawn again
   const made = [...byId("give-list").children];
   const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
   if (/^[1-9]$/.test(event.key)) made[Number(event.key) - 1]?.click();
