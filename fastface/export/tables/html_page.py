@@ -21,7 +21,7 @@ from fastface.names import valid_text
 _MARKUP = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _POLICY = (
-    "default-src 'none'; img-src data:; media-src {media}; style-src '{style}'; script-src '{script}'; "
+    "default-src 'none'; img-src data:; {media}style-src '{style}'; script-src '{script}'; "
     "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
