@@ -45,9 +45,8 @@ def write_page(
     folder = files(package)
     template, style = (folder.joinpath(f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css"))
     script = "\n".join(folder.joinpath(f"{one}.js").read_text(encoding="utf-8") for one in (*scripts, name))
-    policy = _POLICY.format(
-        style=_digest(style), script=_digest(script), media="'self' file:" if has_media else "'none'"
-    )
+    media = "media-src 'self' file:; " if has_media else ""
+    policy = _POLICY.format(style=_digest(style), script=_digest(script), media=media)
     page = Template(template).substitute(policy=policy, style=style, script=script, **parts)
     with atomic_path(path, private=True) as part:
         part.write_text(page, encoding="utf-8", newline="\n")
