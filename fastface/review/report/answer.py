@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class ReportSpan:
     mean: float | None
     clip: str  # path below the folder of the answer; empty without a clip
     clip_start: float
-    picture: str  # name of the first picture, in a folder of pictures
+    picture: str  # names of the first and the last picture, in a folder of pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,24 +144,23 @@ def _build(
 def _iterate_spans(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, Any]]:
     """Yield the spans. fastface writes one line a span, so that they need not be in memory all at once."""
     with path.open("rb") as file:
-        lines = iter(file)
-        first = next(lines, b"")
-        digest.update(first)
-        if first.strip() != b"[":  # without a span, or formatted by another program
-            content = file.read()
+        head = [file.readline(), file.readline()]
+        is_one_a_line = head[0].strip() == b"[" and head[1].startswith(b"{") and head[1].rstrip(b",\n").endswith(b"}")
+        if not is_one_a_line:  # without a span, or formatted by another program
+            content = b"".join([*head, file.read()])
             digest.update(content)
-            yield from ({key: span.get(key) for key in _SPAN_KEYS} for span in json.loads(first + content))
+            yield from ({key: span.get(key) for key in _SPAN_KEYS} for span in json.loads(content))
             return
-        for line in lines:
+        for line in chain(head[1:], file):
             digest.update(line)
             text = line.strip().removesuffix(b",")
-            if text not in (b"]", b""):
+            if text != b"]":
                 span = json.loads(text)
                 yield {key: span.get(key) for key in _SPAN_KEYS}
 
 
 _SPAN_KEYS = ("video", "target", "start", "end", "hits", "best_similarity", "mean_similarity", "clip", "clip_start",
-              "picture")  # fmt: skip
+              "picture", "last_picture")  # fmt: skip
 
 
 def _iterate_rows(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, str]]:
@@ -201,7 +201,7 @@ def _read_span(span: Mapping[str, Any], videos: Mapping[str, int], targets: Mapp
         mean=span["mean_similarity"],
         clip=span["clip"] or "",
         clip_start=float(span["start"] if clip_start is None else clip_start),
-        picture=span["picture"] or "",
+        picture=" – ".join(dict.fromkeys(filter(None, (span["picture"], span["last_picture"])))),
     )
 
 

@@ -125,6 +125,19 @@ def test_two_tracks_that_fit_a_near_miss_give_it_no_picture(tmp_path: Path) -> N
     assert pictures == {0: (60.0, picture(0)), 1: (60.0, picture(1))}
 
 
+def test_spans_of_an_album_name_their_pictures(tmp_path: Path) -> None:
+    spans = (Drawn("album", "Alice", 0.0, 1.0), Drawn("album", "Alice", 4.0, 5.0), Drawn("a.mp4", "Alice", 1.0, 2.0))
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"album": 9.0, "a.mp4": 9.0}, spans), tmp_path)
+    path = tmp_path / "out" / "spans.json"
+    first, second, film = json.loads(path.read_text())
+    first |= {"picture": "1.jpg", "last_picture": "3.jpg"}
+    second |= {"picture": "8.jpg", "last_picture": "8.jpg"}
+    path.write_text(json.dumps([first, second, film], indent=1))  # as another program may format it
+    write_report(tmp_path / "out")
+    facts = PageContent(tmp_path / "out" / "report.html").json("facts")
+    assert facts["spans"]["picture"] == ["1.jpg – 3.jpg", "8.jpg", ""]
+
+
 def test_without_an_index_the_page_has_no_pictures(tmp_path: Path) -> None:
     write_answer(
         tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 9.0}, (Drawn("a.mp4", "Alice", 1.0, 4.0),)), tmp_path
