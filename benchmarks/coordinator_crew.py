@@ -123,7 +123,7 @@ def serve_worker(connection: Connection, _descriptor: int, drawn: Drawn) -> None
         chosen = choose_portraits(faces, worth, due, task.max_gap, np.empty(0, np.int64))
         pictures = Thumbnails.of(faces, worth, [jpeg if is_chosen else None for is_chosen in chosen.tolist()])
         sleep(max(0.0, free - perf_counter()))
-        connection.send(Inferred(task.batch, task.first, faces, {"wait_batch": waited}, 0, portraits=pictures))
+        connection.send(Inferred(task.batch, task.first, faces, {"wait_batch": waited}, portraits=pictures))
 
 
 def _faces(task: InferFrames, count: int, persons: np.ndarray, chance: np.random.Generator) -> Faces:

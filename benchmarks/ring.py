@@ -36,7 +36,6 @@ from fastface.pipeline.inference.worker_loop import open_analyser
 from fastface.pipeline.messages import Grant, InferFrames, Inferred, SlotFilled, WorkerSettings
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.runtime.networks import open_networks
-from fastface.runtime.resources import choose_layout
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
@@ -140,7 +139,7 @@ def message_seconds(faces: int, batch: int) -> float:
     seconds = {"detect": 0.1, "align": 0.1, "embed": 0.1, "wait_batch": 0.1}
     answers = [
         SlotFilled(0, 0, 0, 0, geometry, pts, times, bytes(batch * SIGNATURE_SIZE)),
-        Inferred(0, 0, found, seconds, 0),
+        Inferred(0, 0, found, seconds),
     ]
     context = multiprocessing.get_context("fork")
     pipes = [context.Pipe() for _ in answers]
@@ -246,7 +245,7 @@ def worker_settings(shared: Path) -> WorkerSettings:
     """What a worker of this machine's layout is told."""
     config = _config(shared)
     networks = open_networks(config)
-    layout = choose_layout(config.scan, networks.device)
+    layout = networks.layout
     return WorkerSettings(
         ring=layout.ring,
         canvas=USUAL_CANVAS,

@@ -96,18 +96,11 @@ class WorkerError(FastfaceError):
     """A child process died and its replacement did too."""
 
     def __init__(self, process: str, exit_code: int | None, reason: str) -> None:
-        self.process = process
-        self.process_exit_code = exit_code
         super().__init__(f"{process} ended with {exit_code}: {reason}")
 
 
 class ExportError(FastfaceError):
-    """An encoder failed. `command` is the command line; `stderr_tail` is the end of its standard error."""
-
-    def __init__(self, reason: str, command: list[str] | None = None, stderr_tail: str = "") -> None:
-        self.command = command or []
-        self.stderr_tail = stderr_tail
-        super().__init__(f"{reason}{': ' if stderr_tail else ''}{stderr_tail}")
+    """A clip or a picture could not be written."""
 
 
 class LockedError(FastfaceError):

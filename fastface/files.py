@@ -50,7 +50,7 @@ def atomic_path(
             path.parent.mkdir(parents=True, exist_ok=True)
             fail_point("file.make")
             if private:
-                _make_private(part)
+                os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # before data is in it
             yield part
             fail_point("file.written")
             if check is not None:
@@ -142,11 +142,6 @@ def remove_parts(folder: Path, *, deep: bool = True) -> None:
     for part in folder.rglob(pattern) if deep else folder.glob(pattern):
         if not part.is_dir():
             part.unlink(missing_ok=True)
-
-
-def _make_private(path: Path) -> None:
-    """Create an empty file that only its owner may read, before data is in it."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _sync(path: Path) -> None:

@@ -5,7 +5,7 @@ All code that writes names calls it. A changed rule renames the files of existin
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 _FORBIDDEN = frozenset('/\\:*?"<>|%')
 """Separators, characters forbidden by Windows, and `%`, which encoders read as a frame number."""
@@ -67,6 +67,18 @@ def _without_forbidden(text: str) -> str:
         kept = "".join("_" if character in _FORBIDDEN else character for character in clean_text(text))
     kept = kept.lstrip(".-~ ").rstrip(". ")
     return f"_{kept}" if _RESERVED.fullmatch(kept) else kept
+
+
+def format_ranges(numbers: Iterable[int], dash: str, most: int | None = None) -> str:
+    """Format numbers as ranges: `1-3, 5`, or `1-3, 5, and more` if there are more than `most` ranges."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    shown = [f"{first}" if first == last else f"{first}{dash}{last}" for first, last in ranges[:most]]
+    return ", ".join(shown + ["and more"] * (len(shown) < len(ranges)))
 
 
 def valid_text(text: str) -> str:

@@ -22,6 +22,7 @@ MARKERS_OF_PLACES = {
     "contract/test_decoders.py": ("media",),
     "contract/test_devices.py": ("process",),
     "contract/test_identity_stores.py": ("process",),
+    "contract/test_identity_store_faults.py": ("process",),
     "contract/test_locale.py": ("process",),
     "gpu": ("gpu", "process"),
     "media": ("media",),

@@ -8,7 +8,6 @@ census does not write. Files from other programs stay.
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -101,14 +100,6 @@ class _Candidate:
     track: int
     jpeg: bytes
 
-    @property
-    def order(self) -> tuple[int, int, float, str, float, int]:
-        """Return the sort key; the best picture has the smallest key.
-
-        Pictures without a fault come first. Among these, the best one of each track comes before the second best ones.
-        """
-        return -int(self.worth), self.rank, -self.worth, self.video_id, self.time, self.track
-
 
 def _choose_pictures(context: RunContext, census: Census) -> tuple[Person, ...]:
     """Choose the portraits of each person: faces from the index, else bodies, else pictures that are decoded now."""
@@ -133,8 +124,13 @@ def _choose_pictures(context: RunContext, census: Census) -> tuple[Person, ...]:
 
 
 def _best(candidates: list[_Candidate], most: int) -> list[_Candidate]:
-    """Return the best pictures of a person. A face with a fault is taken only if there is none with fewer faults."""
-    best = heapq.nsmallest(most, candidates, key=attrgetter("order"))
+    """Return the best pictures of a person. A face with a fault is taken only if there is none with fewer faults.
+
+    The best picture of each track comes before the second best pictures.
+    """
+    best = heapq.nsmallest(
+        most, candidates, key=lambda one: (-int(one.worth), one.rank, -one.worth, one.video_id, one.time, one.track)
+    )
     return [candidate for candidate in best if int(candidate.worth) == int(best[0].worth)]
 
 

@@ -15,7 +15,7 @@ from fastface.census.identity_matching import open_context_store
 from fastface.census.store.base import Membership, open_existing
 from fastface.errors import ConfigError
 from fastface.index.store import VideoIndex
-from fastface.names import valid_text
+from fastface.names import format_ranges, valid_text
 from fastface.runtime.context import RunContext
 from fastface.types import Bodies, Faces, Tracks
 
@@ -68,19 +68,8 @@ def _describe_missing(census: Census, one: str) -> str:
     if number in census.assignment.unlisted:
         return f"person {number} is not listed now: it was rejected, or these settings leave it out"
     names = ", ".join(f"{person.number} ({person.name})" for person in census.persons if person.name)
-    known = f"there are {_ranges(census.assignment.numbers)}" if census.persons else "no person is listed"
+    known = f"there are {format_ranges(census.assignment.numbers, ' to ')}" if census.persons else "no person is listed"
     return f"there is no person {one!r}: {known}{names and '; ' + names}"
-
-
-def _ranges(numbers: Iterable[int]) -> str:
-    """Format numbers as ranges: `1 to 3, 5`."""
-    ranges: list[list[int]] = []
-    for number in sorted(numbers):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges)
 
 
 def in_words(census: Census, places: Sequence[int]) -> str:

@@ -18,10 +18,10 @@ from fastface.diagnostics.dry_run import Preview
 from fastface.errors import FastfaceError, ModelError
 from fastface.files import atomic_path, write_atomic
 from fastface.names import pluralize
-from fastface.runtime.networks import open_networks
+from fastface.runtime.networks import open_networks, resolve_first_card
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import discover_inputs
-from fastface.runtime.precisions import describe_networks
+from fastface.runtime.precisions import describe_device, describe_networks
 from fastface.runtime.resources import tree_memory
 from fastface.runtime.run_report import RunResult
 
@@ -120,6 +120,18 @@ def profile_text(best: Measurement) -> str:
     )
 
 
+def describe_means(config: Config) -> str:
+    """Return one line: the device, the networks and the precision of each; "drawn networks" if there is no pack.
+
+    Raises:
+        BackendError: The requested device is not available, or cannot compute in the requested precision.
+    """
+    try:
+        return describe_networks(config, open_networks(config))
+    except ModelError:
+        return f"{describe_device(resolve_first_card(config))}; drawn networks"
+
+
 def describe_combination(combination: Combination) -> list[str]:
     """Describe a combination in words; 0 is the choice of fastface."""
     counts = {"decoder": combination.decoders, "worker": combination.workers}
@@ -194,7 +206,7 @@ def preview_bench(config: Config, inputs: Sequence[str], combinations: Sequence[
     videos = tuple(repr(str(file.path)) for file in discover_inputs(inputs, out).videos) if inputs else ()
     return Preview(
         videos=videos or ("a film that fastface draws itself",),
-        networks=(describe_networks(config),),
+        networks=(describe_means(config),),
         processes=tuple(", ".join(describe_combination(combination)) for combination in combinations),
         output=(repr(str(out)),),
     )

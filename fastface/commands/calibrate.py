@@ -28,10 +28,8 @@ from fastface.gallery.trials import PhotoTrials, Trials, join_trials, photo_tria
 from fastface.impostors import ImpostorDistribution
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.networks import thresholds
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import check_writable, require_index
-from fastface.runtime.resources import choose_layout
 from fastface.runtime.shutdown import interruptible
 from fastface.search.archive_survey import build_rule, observe_archive
 from fastface.search.searcher import open_searcher
@@ -241,9 +239,8 @@ def _open(config: Config, targets: Sequence[str], observer: Observer, index: Pat
     if index is None:
         with interruptible() as interruption:
             networks = ready_networks(config, observer.note, interruption)
-            observer.header(networks, choose_layout(config.scan, networks.device, len(networks.cards)))
-            limits = thresholds(config, networks.models)
-            gallery, report = enrol(tuple(targets), config, networks, limits, interruption)
+            observer.header(networks)
+            gallery, report = enrol(tuple(targets), config, networks, interruption)
         usual = networks.models.thresholds.impostors
         references = _references(gallery)
         photos = photo_trials(references, EvidenceModel(references, usual))
@@ -253,9 +250,9 @@ def _open(config: Config, targets: Sequence[str], observer: Observer, index: Pat
         return
     require_index(index)
     with open_context(config, index, observer, "calibrate") as context:
-        observer.header(context.networks, context.layout)
+        observer.header(context.networks)
         gallery, report = enrol(
-            tuple(targets), config, context.networks, context.limits, context.interruption, known=context.out.photos
+            tuple(targets), config, context.networks, context.interruption, known=context.out.photos
         )
         yield _archive_evidence(context, gallery, report.warnings)
 

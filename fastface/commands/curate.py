@@ -22,9 +22,7 @@ from fastface.gallery.nearest import match_nearest
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.networks import thresholds
 from fastface.runtime.observer import Observer
-from fastface.runtime.resources import choose_layout
 from fastface.runtime.run_report import CLEAN, SOME_NOT_DONE
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Gallery
@@ -87,16 +85,15 @@ def curate(
     with interruptible() as interrupted, nullcontext() if pretend else locked_set(out):
         folder = SetFolder(out)
         networks = ready_networks(config, observer.note, interrupted)
-        observer.header(networks, choose_layout(config.scan, networks.device, len(networks.cards)))
-        limits = thresholds(config, networks.models)
+        observer.header(networks)
         gallery = None
         if targets:
-            gallery, report = enrol(tuple(targets), config, networks, limits, interrupted)
+            gallery, report = enrol(tuple(targets), config, networks, interrupted)
             for warning in report.warnings:
                 observer.note(warning)
         looker = PhotoReader(config, networks, interrupted)
         candidates = _read_pictures(looker, listing.sources)
-        _judge(candidates, config, limits, gallery, observer)
+        _judge(candidates, config, networks.limits, gallery, observer)
         chosen = select([one for one in candidates if one.is_open], config.curate)
         folder.give_names(chosen)
         for candidate in chosen:

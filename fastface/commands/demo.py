@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastface.backends import resolve_device
 from fastface.commands.run import run
-from fastface.config import Config, load_config
+from fastface.config import load_config
 from fastface.demo.film import draw_film, draw_photo, expected_hits
 from fastface.demo.networks import write_pack
 from fastface.demo.persons import ADA, BO, CLEO
@@ -54,13 +54,10 @@ def run_demo(out: Path, observer: Observer, device: str = "auto", precision: str
     models = {"dir": source / "networks", "device": device, "precision": precision}
     config = load_config(environment={}, flags={"models": models, "export": {"snapshots": True}})
     result = run(config, [str(film)], [str(source / "photos")], out, observer, command="demo")
-    _compare(result, _truth(config), observer)
-    return result
-
-
-def _truth(config: Config) -> list[_Truth]:
     drawn = expected_hits(demo_script(), period=config.scan.sampling.period)
-    return [_Truth(person.name, tuple(float(time) for time in drawn[person.name])) for person in _PERSONS]
+    truth = [_Truth(person.name, tuple(float(time) for time in drawn[person.name])) for person in _PERSONS]
+    _compare(result, truth, observer)
+    return result
 
 
 def _compare(result: RunResult, truth: list[_Truth], observer: Observer) -> None:

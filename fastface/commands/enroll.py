@@ -11,14 +11,12 @@ from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.photo_set.sources import collect
 from fastface.gallery.photo_set.test_time_augmentation import Resampling
 from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
-from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.messages import Role, with_network_precision
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.networks import Networks, thresholds
+from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
-from fastface.runtime.resources import choose_layout
 from fastface.runtime.run_report import EnrollResult
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Faces, Gallery
@@ -37,7 +35,6 @@ def enrol(
     targets: tuple[str, ...],
     config: Config,
     networks: Networks,
-    limits: MatchThresholds,
     interrupted: Callable[[], int | None],
     *,
     known: Path | None = None,
@@ -50,8 +47,7 @@ def enrol(
     Args:
         targets: Arguments of `-t`.
         config: The settings.
-        networks: Networks that find and embed the faces.
-        limits: Thresholds of the similarity of two faces of one person.
+        networks: Networks that find and embed the faces, with the thresholds of two faces of one person.
         interrupted: Function that returns the number of a received signal.
         known: Folder that stores the faces of photos, which are then not analysed again; None stores nothing.
 
@@ -76,7 +72,7 @@ def enrol(
         analyse=analyse,
         rule=ReferenceRule(
             contract=networks.contract,
-            alike=limits.enter,
+            alike=networks.limits.enter,
             faces=config.references.faces,
             resampling=_resampling(config).name,
             tolerant=config.match.allow_faults,
@@ -153,8 +149,7 @@ def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer)
         raise ConfigError(f"--bank {str(bank)!r}: a bank's name ends with .npz")
     with interruptible() as interruption:
         networks = ready_networks(config, observer.note, interruption)
-        observer.header(networks, choose_layout(config.scan, networks.device, len(networks.cards)))
-        limits = thresholds(config, networks.models)
-        gallery, report = enrol(tuple(paths), config, networks, limits, interruption)
+        observer.header(networks)
+        gallery, report = enrol(tuple(paths), config, networks, interruption)
     save_gallery(bank, gallery, report)
     return EnrollResult(bank, gallery, report.lines)

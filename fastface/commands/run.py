@@ -40,7 +40,7 @@ from fastface.runtime.stand_ins import remember_copies
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.searcher import Searcher, VideoFindings, open_searcher
-from fastface.types import Faces, NearMiss, SpanRow
+from fastface.types import Faces, FrameCounts, NearMiss, SpanRow
 from fastface.video.discover import Discovery, VideoFile
 
 _MOST_REMARKS = 20
@@ -141,7 +141,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
     """Write run.json at the end, even if the command was interrupted."""
     started = monotonic()
     result = RunResult(command, context.out.root)
-    context.observer.header(context.networks, context.layout)
+    context.observer.header(context.networks)
     if command != "scan" and not context.config.match.tracks:
         limits = context.limits
         context.observer.note(
@@ -167,18 +167,14 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
 def _conclude(context: RunContext, result: RunResult, started: float) -> None:
     asks_all = result.command in ("find", "pick")
     result.videos = context.outcomes(context.records()) if asks_all else context.list_outcomes(result.inputs)
-    totals = result.counts
-    totals.videos = len(result.videos)
-    for video in result.videos:
-        totals.searched += video.is_searched
-        totals.sampled += video.sampled
-        totals.inferred += video.inferred
-        totals.repeated += video.repeated
-        totals.blurred += video.blurred
-        totals.unsharp += video.unsharp
-        totals.quarantined += video.quarantined
-        totals.faces += video.faces
-        totals.embeddings += video.faces
+    totals = sum(result.videos, FrameCounts())
+    result.counts = replace(
+        result.counts,
+        **totals.select_counts(),
+        videos=len(result.videos),
+        searched=sum(video.is_searched for video in result.videos),
+        embeddings=totals.faces,
+    )
     for remark in [] if asks_all else _remarks(result.videos):
         context.observer.note(remark)
     assert totals.sampled == totals.inferred + totals.quarantined, totals
@@ -205,7 +201,6 @@ def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> Re
             tuple(targets),
             context.config,
             context.networks,
-            context.limits,
             context.interruption,
             known=context.out.photos,
         )
@@ -355,6 +350,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     exporter = Exporter(context)
     names = PhotoNames() if result.command != "pick" else None
     root = context.out.root
+    num_spans = 0
     hits: dict[tuple[str, str], int] = {}
     near_misses: list[tuple[str, NearMiss]] = []
     with result.phase("match"):
@@ -365,10 +361,9 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
                 exporter.plan(found)
                 if names is not None:
                     names.add(context, found)
-                result.counts.spans += len(found.spans)
+                num_spans += len(found.spans)
                 hits |= _count_rows(found)
                 near_misses += _near_miss_rows(found)
-        result.counts.hits = table.num_rows
         write_review(root / "review.csv", near_misses)
         if names is not None:
             names.save(context.out.state)
@@ -389,7 +384,13 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
     result.hits, result.num_near_misses = hits, len(near_misses)
-    result.counts.clips, result.counts.crops = exports.num_clips, len(exports.crops)
+    result.counts = replace(
+        result.counts,
+        hits=table.num_rows,
+        spans=num_spans,
+        clips=exports.num_clips,
+        crops=len(exports.crops),
+    )
     if context.config.export.snapshots and (root / "snapshots").is_dir():
         result.more_files += ("snapshots/",)
     lost = _describe_lost_streams(exports.spans)

@@ -52,7 +52,7 @@ def measure(picture: Image) -> PictureMeasures:
     """
     grey: _Grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
     small = _fit(grey)
-    rows, columns = _content(small)
+    rows, columns = (_extent(_is_lit(small, axis)) for axis in (1, 0))  # none of a black picture
     # Borders have their own measure; as shadows they would be penalised twice.
     lit = small[rows, columns]
     inside = lit if lit.size else small
@@ -95,11 +95,6 @@ def _fit(grey: _Grey) -> _Grey:
         return grey
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def _content(grey: _Grey) -> tuple[slice, slice]:
-    """Return the rows and columns within black borders; none of a black picture."""
-    return _extent(_is_lit(grey, 1)), _extent(_is_lit(grey, 0))
 
 
 def _is_lit(grey: _Grey, axis: int) -> npt.NDArray[np.bool_]:

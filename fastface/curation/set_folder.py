@@ -120,7 +120,8 @@ class SetFolder:
         self._record_path = root / ".fastface" / "curation.json"
         known = self._read_record()
         self._ours = {name: digests for name, digests in known.items() if self._is_ours(name, digests)}
-        self._others = sorted(path.name for path in self._entries() if path.name not in self._ours)
+        entries = root.iterdir() if root.is_dir() else ()
+        self._others = sorted(path.name for path in entries if path.name not in self._ours)
         for name in self._others:
             if _OUR_NAMES.fullmatch(name):
                 path = str(root / name)
@@ -179,9 +180,6 @@ class SetFolder:
             write_atomic(path, content, private=True)
         else:
             candidate.name, candidate.reason, candidate.is_fault = "", reason, True
-
-    def _entries(self) -> list[Path]:
-        return list(self._root.iterdir()) if self._root.is_dir() else []
 
     def _is_ours(self, name: str, digests: list[str]) -> bool:
         path = self._root / name

@@ -201,7 +201,7 @@ def _networks(config: Config) -> Iterator[Check]:
     try:
         networks = preview_networks(config)
         models = networks.models
-        require_persons(config)
+        require_persons(config, networks)
     except FastfaceError as error:
         yield Check("chosen networks", "fault", str(error))
         return

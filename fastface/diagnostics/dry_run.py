@@ -20,9 +20,8 @@ from fastface.models.selection import data_folder
 from fastface.names import pluralize, shorten_lines
 from fastface.runtime.context import describe_fresh
 from fastface.runtime.engines import engine_jobs, preview_networks
-from fastface.runtime.networks import open_networks, thresholds
+from fastface.runtime.networks import open_networks
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
-from fastface.runtime.resources import choose_layout
 from fastface.search.earlier_answers import describe_move
 from fastface.video.discover import Discovery
 
@@ -141,7 +140,9 @@ def preview_build(config: Config) -> Preview:
     networks = open_networks(config)
     jobs = engine_jobs(config, networks)
     states = (f"{job.name}: {'there' if job.built else 'to be built'}, for {job.device.name}" for job in jobs)
-    return Preview(networks=tuple(states), device=(describe_networks(config),), output=(repr(str(networks.cache)),))
+    return Preview(
+        networks=tuple(states), device=(describe_networks(config, networks),), output=(repr(str(networks.cache)),)
+    )
 
 
 def preview_install(pack: str) -> Preview:
@@ -208,13 +209,12 @@ def _describe_thresholds(config: Config, limits: MatchThresholds) -> str:
 def _means(config: Config) -> dict[str, tuple[str, ...]]:
     networks = preview_networks(config)
     models, device = networks.models, networks.device
-    layout = choose_layout(config.scan, device, len(networks.cards))
-    limits = thresholds(config, models)
+    layout = networks.layout
     return {
         "networks": (models.names,),
         "device": (describe_device(device),),
         "precision": (describe_precisions(networks) or f"{device.precision} wanted: engines are to be built",),
-        "thresholds": (_describe_thresholds(config, limits),),
+        "thresholds": (_describe_thresholds(config, networks.limits),),
         "processes": (
             f"{pluralize(layout.sizes.decoders, 'decoder')}, {pluralize(layout.sizes.workers, 'worker')}, "
             f"batches of {layout.ring.batch}",

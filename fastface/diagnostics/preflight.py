@@ -11,14 +11,13 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from fastface.backends import resolve_device, select_device
 from fastface.backends.nvidia import card_present
 from fastface.config import Config
 from fastface.distribution import describe_install
 from fastface.errors import BackendError, ConfigError, FastfaceError, SpaceError
 from fastface.gallery.photo_set.sources import collect
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
-from fastface.runtime.networks import cache_folder, open_networks, require_persons, thresholds
+from fastface.runtime.networks import open_networks, require_persons, resolve_first_card
 from fastface.runtime.output_folder import check_writable, discover_inputs, nearest, require_free, require_index
 from fastface.runtime.resources import Layout, choose_layout
 from fastface.video.discover import Discovery
@@ -53,8 +52,9 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         lambda: check_space(out),
         lambda: check_decoder(config),
         lambda: check_ring(plan_layout(config).ring),
-        lambda: require_persons(config),
     ]
+    if config.scan.track == "persons":
+        checks.append(lambda: require_persons(config, open_networks(config)))
     _check_all(config, targets, checks)
     return found[0]
 
@@ -131,10 +131,9 @@ def plan_layout(config: Config) -> Layout:
         BackendError: The requested device is not available, or cannot compute in the requested precision.
         ConfigError: The settings of the processes contradict each other.
     """
-    cards = config.models.devices
-    device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)
-    device = select_device(device, config.models.precision)
-    return choose_layout(config.scan, device, len(cards) if cards and device.is_gpu else 1)
+    device = resolve_first_card(config)
+    num_cards = len(config.models.devices) if device.is_gpu else 0
+    return choose_layout(config.scan, device, num_cards or 1)
 
 
 def check_ring(ring: RingShape) -> None:
@@ -235,9 +234,9 @@ def _network_faults(config: Config) -> list[FastfaceError]:
 
     Missing networks can be found without the device: then the search assumes a processor.
     """
-    fault = catch_fault(lambda: thresholds(config, open_networks(config).models))
+    fault = catch_fault(lambda: open_networks(config))
     if fault is None:
         return []
     bare = config.model_copy(update={"models": config.models.model_copy(update={"devices": ()})})
-    other = catch_fault(lambda: thresholds(bare, open_networks(bare, device="cpu").models))
+    other = catch_fault(lambda: open_networks(bare, device="cpu"))
     return [fault] if other is None or isinstance(other, BackendError) else [fault, other]

@@ -13,7 +13,7 @@ from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.ring import RingShape
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.networks import Networks, usual_canvas
-from fastface.runtime.resources import choose_layout, num_cores
+from fastface.runtime.resources import num_cores
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 STALL_SECONDS = 900.0
@@ -32,7 +32,7 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
     batch, canvas = 1, (PICTURE_CANVAS, PICTURE_CANVAS)
     if networks.device.is_gpu:
         # Use the batch of the scan's engines, so that pictures need no engines of their own.
-        batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
+        batch = networks.layout.ring.batch
         canvas = usual_canvas(config.scan)
     return WorkerSettings(
         ring=RingShape.for_batch(1, batch),

@@ -3,9 +3,9 @@
 `enroll` calls `load_gallery`. All faults are collected first and raised together.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -149,9 +149,8 @@ def load_gallery(
 ) -> tuple[Gallery, GalleryReport]:
     """Make a gallery of the arguments of `-t` and `--not`.
 
-    If a person has several photos, one without a usable face, or of another person, is left out with a remark. A
-    missing path, an empty folder, and a damaged or foreign bank are faults. So are a person without a usable photo, and
-    two targets with the same face.
+    A photo without a usable face or of another person is left out with a remark if the person has others. Faults are
+    missing paths, empty folders, damaged or foreign banks, persons without a usable photo, and targets with one face.
 
     Args:
         targets: Photos, folders, banks, `'*'`.
@@ -169,50 +168,45 @@ def load_gallery(
     if unwanted.everyone:
         faults.append("'*' cannot be used with --not")
     alike = rule.alike
-    pick = partial(pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling)
     num_before = len(faults)
-    persons = _persons(wanted, pick, rule, faults, check)
+    persons = _persons(wanted, analyse, rule, faults, check)
     wanted, joined = join_loose(wanted, persons, alike)
     if joined:
         del faults[num_before:]
-        persons = _persons(wanted, pick, rule, faults, check)
-    nested = describe_nested(wanted, persons, alike)
-    faults.extend(nested)
+        persons = _persons(wanted, analyse, rule, faults, check)
+    faults += describe_nested(wanted, persons, alike)
     is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
-    others = _persons(unwanted, pick, rule, faults, check)
+    others = _persons(unwanted, analyse, rule, faults, check)
     compared = compare_persons(persons, others, alike, check)
     if compared is not None:
         drop_misfiled(compared, alike)
-    for group in (persons, others):
-        for picks in group.values():
-            tell_minorities(picks, alike)
-        faults.extend(fault for picks in group.values() if (fault := _unusable(picks)))
+    for picks in chain(persons.values(), others.values()):
+        tell_minorities(picks, alike)
+        faults += filter(None, [_unusable(picks)])
     unseen = [f"target {fault}" for fault in _unseen(wanted, persons)]
-    faults.extend(unseen)
-    faults.extend(f"--not {fault}" for fault in _unseen(unwanted, others))
+    faults += unseen + [f"--not {fault}" for fault in _unseen(unwanted, others)]
     references, avoided = used_references(persons), used_references(others)
     if compared is not None:
         faults = _with_same_faces(faults, wanted, compared, alike)
     if wanted.everyone and EVERYONE in references:
         faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
-    if not references and not wanted.everyone:
-        if rule.tolerant or not (is_told or unseen):
-            faults.append("no usable photo: no photo, folder or bank with a usable face was given with -t")
-        raise ConfigError(faults)
-    if faults and not rule.tolerant:
+    has_target = wanted.everyone or bool(references)
+    if not has_target and (rule.tolerant or not (is_told or unseen)):
+        faults.append("no usable photo: no photo, folder or bank with a usable face was given with -t")
+    if not has_target or (faults and not rule.tolerant):
         raise ConfigError(faults)
     gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)
-    nearest = {} if compared is None else compared.nearest()
-    photos = (*_reports(persons, nearest), *_reports(others, nearest))
-    remarks = (*joined, *(() if compared is None else like_lookalikes(compared, alike)))
-    return gallery, GalleryReport(photos, tuple(faults), references, remarks)
+    photos = tuple(_reports(chain(persons.values(), others.values()), compared))
+    lookalike_remarks = () if compared is None else like_lookalikes(compared, alike)
+    return gallery, GalleryReport(photos, tuple(faults), references, (*joined, *lookalike_remarks))
 
 
 def _with_same_faces(faults: list[str], wanted: Sources, compared: ReferenceTable, alike: float) -> list[str]:
     """Add the faults of persons with the same face or picture; one fault of a mixed folder stands for many of these."""
     groups = same_faces(compared, alike)
     mixed, labels = describe_mixed(wanted, [group.labels for group in groups])
-    unusable = [fault for fault in faults if _is_told(fault, labels)]
+    starts = tuple(map(_no_photo_message, labels))
+    unusable = [fault for fault in faults if fault.startswith(starts)]
     shown = unusable if len(unusable) <= _MOST_UNUSABLE else []
     others = [group.fault for group in groups if not labels.issuperset(group.labels)]
     return [*(fault for fault in faults if fault not in unusable), *mixed, *shown, *others, *same_pictures(compared)]
@@ -232,7 +226,7 @@ def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
 
 def _persons(
     sources: Sources,
-    pick: Callable[[Sequence[Photo]], list[Pick]],
+    analyse: Analyse,
     rule: ReferenceRule,
     faults: list[str],
     check: Callable[[], None],
@@ -241,7 +235,10 @@ def _persons(
     photos: dict[str, list[Photo]] = {}
     for photo in sources.photos:
         photos.setdefault(photo.label, []).append(photo)
-    persons = {label: pick(found) for label, found in photos.items()}
+    persons = {
+        label: pick_faces(found, analyse=analyse, alike=rule.alike, faces=rule.faces, resampling=rule.resampling)
+        for label, found in photos.items()
+    }
     for path in sources.banks:
         check()
         try:
@@ -268,11 +265,6 @@ def _unusable(picks: Sequence[Pick]) -> str | None:
     return f"{_no_photo_message(picks[0].label)}{reasons}"
 
 
-def _is_told(fault: str, labels: Collection[str]) -> bool:
-    """Return whether a fault is that one of these labels has no usable photo."""
-    return any(fault.startswith(_no_photo_message(label)) for label in labels)
-
-
 def _no_photo_message(label: str) -> str:
     return f"{label!r} has no usable photo: "
 
@@ -297,10 +289,11 @@ def _unseen(sources: Sources, persons: Mapping[str, Sequence[Pick]]) -> list[str
     return faults
 
 
-def _reports(persons: Mapping[str, Sequence[Pick]], nearest: Mapping[int, tuple[str, float]]) -> list[PhotoReport]:
-    """Report on each photo; `nearest` maps a reference's id to the most similar other person and the cosine."""
+def _reports(persons: Iterable[Sequence[Pick]], compared: ReferenceTable | None) -> list[PhotoReport]:
+    """Report on each photo of each person; `compared` are all references, or None if there are none."""
+    nearest = {} if compared is None else compared.nearest()
     reports = []
-    for picks in persons.values():
+    for picks in persons:
         used = [pick.reference for pick in picks if pick.reference is not None]
         siblings: dict[int, float] = {}
         if len(used) > 1:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -46,7 +47,8 @@ _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 class Ledger:
     """The open ledger. One process at a time writes: the caller holds OUT's lock. Use as a context manager.
 
-    Every call raises the errors of opening: SpaceError if the disk is full, else FaceIndexError.
+    Threads may share it: their calls wait for each other. Every call raises the errors of opening: SpaceError if the
+    disk is full, else FaceIndexError.
 
     Args:
         path: The file.
@@ -59,8 +61,9 @@ class Ledger:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
+        self._lock = RLock()
         with self._translate():
-            self._database = _opened_to_read(path) if read_only else sqlite3.connect(path, isolation_level=None)
+            self._database = _opened_to_read(path) if read_only else _connect(path)
             with ExitStack() as unless_ready:
                 unless_ready.callback(self._database.close)
                 self._prepare(read_only=read_only)
@@ -75,7 +78,7 @@ class Ledger:
             )
         if read_only and version == 0:  # a run is just starting: read an empty ledger
             self._database.close()
-            self._database = sqlite3.connect(":memory:", isolation_level=None)
+            self._database = _connect(":memory:")
         if not read_only:
             self._path.chmod(0o600)
             self._database.execute("PRAGMA journal_mode=WAL")
@@ -144,7 +147,7 @@ class Ledger:
             self._database.execute("DELETE FROM units WHERE video_id = ?", (video_id,))
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
-        with self._translate():
+        with self._lock, self._translate():
             return self._database.execute(query, values).fetchall()
 
     def _videos(self, where: str, *values: str) -> Iterator[VideoRecord]:
@@ -228,17 +231,18 @@ class Ledger:
     @contextmanager
     def _sync(self) -> Iterator[None]:
         """Sync the commits of this block and all earlier commits, so that they survive a power cut."""
-        with self._translate():
-            self._database.execute("PRAGMA synchronous=FULL")
-        try:
-            yield
-        finally:
+        with self._lock:
             with self._translate():
-                self._database.execute("PRAGMA synchronous=NORMAL")
+                self._database.execute("PRAGMA synchronous=FULL")
+            try:
+                yield
+            finally:
+                with self._translate():
+                    self._database.execute("PRAGMA synchronous=NORMAL")
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
-        with self._translate():
+        with self._lock, self._translate():
             with self._database:  # commits at the end, or rolls back
                 self._database.execute("BEGIN IMMEDIATE")
                 fail_point(f"ledger.{what}.begin")
@@ -273,4 +277,8 @@ def _opened_to_read(path: Path) -> sqlite3.Connection:
     """
     log = path.with_name(f"{path.name}-wal")
     option = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
-    return sqlite3.connect(f"file:{quote(os.fsencode(path.absolute()))}?{option}", uri=True, isolation_level=None)
+    return _connect(f"file:{quote(os.fsencode(path.absolute()))}?{option}", is_uri=True)
+
+
+def _connect(place: Path | str, *, is_uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(place, isolation_level=None, uri=is_uri, check_same_thread=False)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
-from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
+from fastface.index.schema import FACES
 from fastface.types import Faces
 
 _LARGEST_BYTES = 256 << 20
@@ -36,10 +36,10 @@ class PhotoIndex:
             return None
         try:
             table = pq.read_table(path)
-            check_schema(table.schema)
+            FACES.check(table.schema)
         except (OSError, pa.ArrowInvalid, FaceIndexError):
             return None
-        return from_table(table, read_embeddings(table))
+        return FACES.from_table(table)
 
     def store(self, key: str | None, faces: Faces) -> None:
         """Store the faces found in a photo; do nothing if `key` is None.
@@ -50,7 +50,7 @@ class PhotoIndex:
         if key is not None:
             private_folder(self._folder)
             with atomic_path(self._path(key), private=True) as part:
-                pq.write_table(to_table(faces), part)
+                pq.write_table(FACES.to_table(faces), part)
 
     def key(self, photo: Path) -> str | None:
         """Return the digest of a photo's content and the settings; None if it is no file or too large."""

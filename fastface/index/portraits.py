@@ -1,18 +1,16 @@
-"""Choose the face pictures to keep, and convert them to and from Parquet.
+"""Choose the pictures of faces and bodies to keep.
 
-`store` and the index writer call it, for a unit at its commit and for a video at its merge. Only the merge
+The index writer calls it, for a unit at its commit and for a video at its merge. Only the merge
 knows the tracks that cross from one unit into the next.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from fastface.errors import FaceIndexError
-from fastface.index.schema import SCHEMA_VERSION
-from fastface.types import Faces, Thumbnails
+from fastface.types import Bodies, Faces, Thumbnails
 
 MOST_A_TRACK = 4
 APART_SECONDS = 1.0
@@ -49,6 +47,24 @@ def best_of_tracks(portraits: Thumbnails, faces: Faces, most_bytes: float = np.i
     sizes = [len(jpeg) + _ROW_BYTES for jpeg in sorted_portraits.jpeg[fine]]
     kept = best_rows(tracks[fine], faces.time[face[fine]], worth[fine], sizes, most_bytes - _FRAME_BYTES)
     return sorted_portraits[fine[kept]]
+
+
+def with_best_pictures(bodies: Bodies, most_bytes: float = np.inf) -> Bodies:
+    """Return the same bodies, but only the best pictures of each track: see `best_rows`.
+
+    Args:
+        bodies: Bodies with linked tracks.
+        most_bytes: Limit of all pictures together, in bytes.
+    """
+    pictured = np.flatnonzero([jpeg is not None for jpeg in bodies.jpeg])
+    sizes = [len(jpeg) for jpeg in bodies.jpeg[pictured]]
+    areas = (bodies.boxes[pictured, 2:] - bodies.boxes[pictured, :2]).prod(axis=1)
+    # Prefer the nearest view that is surely a person.
+    quality = bodies.person_score[pictured] * np.sqrt(areas)
+    kept = pictured[best_rows(bodies.track[pictured], bodies.time[pictured], quality, sizes, most_bytes)]
+    jpeg = np.full(len(bodies), None, np.object_)
+    jpeg[kept] = bodies.jpeg[kept]
+    return replace(bodies, jpeg=jpeg)
 
 
 def best_rows(
@@ -95,36 +111,3 @@ def _ranks(
             ranks[row] = len(taken)
             taken.append(float(times[row]))
     return ranks
-
-
-def _schema(metadata: dict[str, str] | None = None) -> pa.Schema:
-    columns = [("pts", pa.int64()), *((name, pa.float32()) for name in ("x1", "y1", "quality", "worth"))]
-    told = {"schema_version": str(SCHEMA_VERSION), **(metadata or {})}
-    return pa.schema([*columns, ("jpeg", pa.binary())], metadata=told)
-
-
-def portraits_to_table(portraits: Thumbnails, metadata: dict[str, str]) -> pa.Table:
-    """Convert pictures to a table."""
-    schema = _schema(metadata)
-    columns = [pa.array(getattr(portraits, field.name), field.type) for field in schema]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def check_portraits(found: pa.Schema) -> None:
-    """Check that a file has the columns of this version.
-
-    Raises:
-        FaceIndexError: The columns differ.
-    """
-    if found.remove_metadata() != _schema().remove_metadata():
-        raise FaceIndexError(
-            f"the index of pictures has another version than {SCHEMA_VERSION}; scan again with --fresh"
-        )
-
-
-def portraits_from_table(table: pa.Table) -> Thumbnails:
-    """Convert a table that `check_portraits` accepted to pictures."""
-    column = {name: table.column(name).combine_chunks() for name in table.schema.names}
-    jpeg = np.empty(table.num_rows, np.object_)
-    jpeg[:] = column.pop("jpeg").to_pylist()
-    return Thumbnails(**{name: values.to_numpy() for name, values in column.items()}, jpeg=jpeg)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from fastface.types import Size, VideoInfo
+from fastface.types import FrameCounts, Size, VideoInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class CopyRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitRecord:
-    """Row of a committed unit in the ledger.
+class UnitRecord(FrameCounts):
+    """Row of a committed unit in the ledger, with the counts of its frames.
 
     Attributes:
         key: Name of the unit within its video; the same stretch and sampling has the same key in every run.
@@ -66,13 +66,6 @@ class UnitRecord:
         dense: True if the stretch was scanned again, with more samples.
         period: Seconds between samples of a dense unit; None for every frame.
         decoded: Number of decoded frames.
-        sampled: Number of sampled frames.
-        inferred: Number of frames that a network searched.
-        repeated: Number of these that equal the frame before them.
-        blurred: Number of searched frames that the detector did not get because of blur.
-        unsharp: Number of faces left out because they are not sharp enough.
-        quarantined: Number of frames skipped after crashes.
-        faces: Number of faces found.
         damaged: Number of faces in frames that may be damaged.
         portraits: Number of faces that may get a picture. If above 0, the unit and its video have a file of pictures.
         bodies: Number of bodies found; None if the scan did not search for bodies. Then there is no file of them.
@@ -94,13 +87,6 @@ class UnitRecord:
     dense: bool
     period: Fraction | None = None
     decoded: int = 0
-    sampled: int = 0
-    inferred: int = 0
-    repeated: int = 0
-    blurred: int = 0
-    unsharp: int = 0
-    quarantined: int = 0
-    faces: int = 0
     damaged: int = 0
     portraits: int = 0
     bodies: int | None = None

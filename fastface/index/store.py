@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,27 +30,22 @@ import pyarrow.parquet as pq
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
 from fastface.grouping import summarize_tracks
-from fastface.index.bodies import LEAN_COLUMNS, bodies_from_table, bodies_to_table, check_bodies
-from fastface.index.frame_tables import (
-    LEAN_FRAME_COLUMNS,
-    check_frames,
-    check_tracks,
-    frames_from_table,
-    frames_to_table,
-    tracks_from_table,
-    tracks_to_table,
-)
-from fastface.index.portraits import check_portraits, portraits_from_table, portraits_to_table
 from fastface.index.records import UnitRecord
-from fastface.index.schema import check_schema, from_table, read_embeddings, to_table
-from fastface.types import Bodies, Faces, FaceTracks, SampledFrames, Thumbnails
+from fastface.index.schema import (
+    BODIES,
+    FACES,
+    FRAMES,
+    LEAN_BODY_COLUMNS,
+    LEAN_FRAME_COLUMNS,
+    PICTURES,
+    TRACKS,
+    TableKind,
+    read_embeddings,
+)
+from fastface.types import Bodies, Faces, FaceTracks, RowTable, SampledFrames, Thumbnails
 from fastface.video.frames.shots import number_shots
 
-_COMPRESSION = {"embedding.list.element": "NONE", **dict.fromkeys(("time", "pts", "track"), "ZSTD")}
-"""Compression by Parquet column; other columns are not compressed."""
-
-_BODY_COMPRESSION = "ZSTD"
-"""Compression of bodies. Most colours of a body are zero, so a tenth of the bytes remains."""
+_Rows = TypeVar("_Rows", bound=RowTable)
 
 _MAPPED_TRACKS_FROM = 200
 """Minimum number of tracks for a mapped copy of their embeddings, which a search reads three times."""
@@ -101,12 +97,12 @@ class VideoIndex:
         bodies: Bodies | None = None,
     ) -> None:
         """Write a unit durably: frames and faces, and pictures and bodies if there are any."""
-        _write_frames(self._unit_frames(unit), frames, metadata)
+        _write(self._unit_frames(unit), FRAMES, frames, metadata)
         if bodies is not None:
-            _write_bodies(self._unit_bodies(unit), bodies, metadata)
+            _write(self._unit_bodies(unit), BODIES, bodies, metadata)
         if portraits:
-            _write_portraits(self._unit_portraits(unit), portraits, metadata)
-        _write(self._unit_path(unit), faces, metadata)
+            _write(self._unit_portraits(unit), PICTURES, portraits, metadata)
+        _write(self._unit_path(unit), FACES, faces, metadata)
 
     def write_frames(self, frames: SampledFrames, metadata: dict[str, str]) -> None:
         """Write `frames.parquet`. It becomes durable with the file of faces, which must be written next.
@@ -115,7 +111,7 @@ class VideoIndex:
             frames: All sampled frames of the video with their shots, ordered by time.
             metadata: Origin of the rows.
         """
-        _write_frames(self.frames_path, frames, metadata)
+        _write(self.frames_path, FRAMES, frames, metadata)
 
     def write_faces(
         self,
@@ -144,15 +140,15 @@ class VideoIndex:
         if portraits is None:
             self.portraits_path.unlink(missing_ok=True)
         else:
-            _write_portraits(self.portraits_path, portraits(tracked), metadata)
+            _write(self.portraits_path, PICTURES, portraits(tracked), metadata)
         if bodies is None:
             self.bodies_path.unlink(missing_ok=True)
         else:
-            _write_bodies(self.bodies_path, bodies(tracked), metadata)
+            _write(self.bodies_path, BODIES, bodies(tracked), metadata)
         frames = self.frames() if self.frames_path.exists() else SampledFrames.empty()
         tracks = summarize_tracks(tracked, frames)
-        _write_tracks(self.tracks_path, tracks, metadata)
-        _write(self.faces_path, tracked, metadata)
+        _write(self.tracks_path, TRACKS, tracks, metadata)
+        _write(self.faces_path, FACES, tracked, metadata)
         if len(faces) >= _MAPPED_FROM:
             _write_map(self._map_path, faces.embedding)
         if len(tracks) >= _MAPPED_TRACKS_FROM:
@@ -168,10 +164,8 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _open(self.faces_path) as file:
-            table = file.read()
-            faces = replace(from_table(table, read_embeddings(table)), track=track)
-        _write(self.faces_path, faces, self.metadata())
+        faces = replace(_read(self.faces_path, FACES), track=track)
+        _write(self.faces_path, FACES, faces, self.metadata())
 
     def drop_units(self) -> None:
         """Remove the units' files. Call it only once the ledger records the video as finished: the merge needs them."""
@@ -189,13 +183,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _open(self.faces_path) as file:
-            count = file.metadata.num_rows
-            if count < _MAPPED_FROM:
-                table = file.read()
-                return from_table(table, read_embeddings(table))
-            rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
-            return from_table(rest, _map(self._map_path, file))
+        return _read_mapped(self.faces_path, FACES, self._map_path, _MAPPED_FROM)
 
     def metadata(self) -> dict[str, str]:
         """Return the finished index's metadata on the origin of its rows.
@@ -203,7 +191,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _open(self.faces_path) as file:
+        with _open(self.faces_path, FACES) as file:
             found = file.schema_arrow.metadata or {}
         return {key.decode(): value.decode() for key, value in found.items()}
 
@@ -213,7 +201,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: A file is missing or damaged.
         """
-        return [_read_table(self._unit_path(unit)) for unit in units]
+        return [_read(self._unit_path(unit), FACES) for unit in units]
 
     def unit_portraits(self, units: Iterable[UnitRecord]) -> list[Thumbnails]:
         """Return the pictures of each unit that has any.
@@ -221,7 +209,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: A file is missing or damaged.
         """
-        return [_read_portraits(self._unit_portraits(unit)) for unit in units if unit.portraits]
+        return [_read(self._unit_portraits(unit), PICTURES) for unit in units if unit.portraits]
 
     def portraits(self) -> Thumbnails:
         """Return the pictures of the finished video's faces, ordered by time; empty without a file.
@@ -229,7 +217,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is damaged.
         """
-        return _read_portraits(self.portraits_path) if self.portraits_path.exists() else Thumbnails.empty()
+        return _read(self.portraits_path, PICTURES) if self.portraits_path.exists() else Thumbnails.empty()
 
     def unit_bodies(self, units: Iterable[UnitRecord]) -> list[Bodies]:
         """Return the bodies of each committed unit that was searched for bodies.
@@ -237,7 +225,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: A file is missing or damaged.
         """
-        return [_read_bodies(self._unit_bodies(unit)) for unit in units if unit.bodies is not None]
+        return [_read(self._unit_bodies(unit), BODIES) for unit in units if unit.bodies is not None]
 
     def bodies(self, *, lean: bool = False) -> Bodies | None:
         """Return the bodies of the finished video, ordered by time; None if bodies were not searched.
@@ -248,7 +236,9 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is damaged.
         """
-        return _read_bodies(self.bodies_path, lean=lean) if self.bodies_path.exists() else None
+        if not self.bodies_path.exists():
+            return None
+        return _read(self.bodies_path, BODIES, LEAN_BODY_COLUMNS if lean else None)
 
     def tracks(self) -> FaceTracks:
         """Return the tracks of the finished video's faces, ordered by number.
@@ -256,12 +246,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _open(self.tracks_path, check_tracks) as file:
-            if file.metadata.num_rows < _MAPPED_TRACKS_FROM:
-                table = file.read()
-                return tracks_from_table(table, read_embeddings(table))
-            rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
-            return tracks_from_table(rest, _map(self._track_map_path, file))
+        return _read_mapped(self.tracks_path, TRACKS, self._track_map_path, _MAPPED_TRACKS_FROM)
 
     def frames(self, *, lean: bool = True) -> SampledFrames:
         """Return the sampled frames of the finished video with their shots, ordered by time, without dense stretches.
@@ -272,7 +257,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        return _read_frames(self.frames_path, lean=lean)
+        return _read(self.frames_path, FRAMES, LEAN_FRAME_COLUMNS if lean else None)
 
     def merge_frames(self, units: Iterable[UnitRecord], *, is_film: bool) -> SampledFrames:
         """Return the sampled frames of the finished video and of dense stretches, each once, with new shot numbers.
@@ -297,7 +282,7 @@ class VideoIndex:
         Raises:
             FaceIndexError: A file is missing or damaged.
         """
-        return [_read_frames(self._unit_frames(unit), lean=False) for unit in units]
+        return [_read(self._unit_frames(unit), FRAMES) for unit in units]
 
     def remove(self) -> None:
         """Remove all files of the video."""
@@ -351,70 +336,32 @@ def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
     return np.asarray(found)
 
 
-def _write(path: Path, faces: Faces, metadata: dict[str, str]) -> None:
+def _write(path: Path, kind: TableKind[_Rows], rows: _Rows, metadata: dict[str, str]) -> None:
+    """Write a table. It becomes durable with the file of faces beside it, which is written last."""
     private_folder(path.parent)
-    with atomic_path(path, private=True) as part:
-        # Embeddings neither compress nor repeat: plain columns are read in a seventh of the time.
-        pq.write_table(to_table(faces, metadata), part, compression=_COMPRESSION, use_dictionary=False)
+    with atomic_path(path, private=True, with_next=kind is not FACES) as part:
+        pq.write_table(kind.to_table(rows, metadata), part, **kind.parquet)
 
 
-def _write_portraits(path: Path, portraits: Thumbnails, metadata: dict[str, str]) -> None:
-    """Write pictures. They become durable with the file of faces beside them, which is written next."""
-    private_folder(path.parent)
-    with atomic_path(path, private=True, with_next=True) as part:
-        table = portraits_to_table(portraits, metadata)
-        pq.write_table(table, part, compression="NONE", use_dictionary=False, write_statistics=False)
+def _read(path: Path, kind: TableKind[_Rows], columns: list[str] | None = None) -> _Rows:
+    with _open(path, kind) as file:
+        return kind.from_table(file.read(columns=columns))
 
 
-def _write_bodies(path: Path, bodies: Bodies, metadata: dict[str, str]) -> None:
-    """Write bodies. They become durable with the file of faces beside them, which is written next."""
-    private_folder(path.parent)
-    with atomic_path(path, private=True, with_next=True) as part:
-        pq.write_table(bodies_to_table(bodies, metadata), part, compression=_BODY_COMPRESSION)
-
-
-def _write_tracks(path: Path, tracks: FaceTracks, metadata: dict[str, str]) -> None:
-    """Write tracks. They become durable with the file of faces beside them, which is written next."""
-    private_folder(path.parent)
-    with atomic_path(path, private=True, with_next=True) as part:
-        table = tracks_to_table(tracks, metadata)
-        pq.write_table(table, part, compression="NONE", use_dictionary=False, write_statistics=False)
-
-
-def _write_frames(path: Path, frames: SampledFrames, metadata: dict[str, str]) -> None:
-    """Write frames. They become durable with the file of faces beside them, which is written next."""
-    private_folder(path.parent)
-    with atomic_path(path, private=True, with_next=True) as part:
-        table = frames_to_table(frames, metadata)
-        pq.write_table(table, part, compression="ZSTD", use_dictionary=False, write_statistics=False)
-
-
-def _read_table(path: Path) -> Faces:
-    with _open(path) as file:
-        table = file.read()
-        return from_table(table, read_embeddings(table))
-
-
-def _read_bodies(path: Path, *, lean: bool = False) -> Bodies:
-    with _open(path, check_bodies) as file:
-        return bodies_from_table(file.read(columns=LEAN_COLUMNS if lean else None))
-
-
-def _read_frames(path: Path, *, lean: bool) -> SampledFrames:
-    with _open(path, check_frames) as file:
-        return frames_from_table(file.read(columns=LEAN_FRAME_COLUMNS if lean else None))
-
-
-def _read_portraits(path: Path) -> Thumbnails:
-    with _open(path, check_portraits) as file:
-        return portraits_from_table(file.read())
+def _read_mapped(path: Path, kind: TableKind[_Rows], map_path: Path, mapped_from: int) -> _Rows:
+    """Read a table; from a number of rows on, the embeddings are mapped from the matrix beside it."""
+    with _open(path, kind) as file:
+        if file.metadata.num_rows < mapped_from:
+            return kind.from_table(file.read())
+        rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
+        return kind.from_table(rest, embedding=_map(map_path, file))
 
 
 @contextmanager
-def _open(path: Path, check: Callable[[pa.Schema], None] = check_schema) -> Iterator[pq.ParquetFile]:
+def _open(path: Path, kind: TableKind[_Rows]) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
-            check(file.schema_arrow)
+            kind.check(file.schema_arrow)
             yield file
     except (OSError, pa.ArrowInvalid) as error:
         raise FaceIndexError(f"cannot read the index {str(path)!r}: {error}; scan again with --fresh") from error

@@ -18,7 +18,8 @@ from fastface.types import BlurGate, SecondLooks, Size
 @contextmanager
 def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
     """Open the coordinator of a scan. It starts no process before there is work."""
-    scan, networks, layout = context.config.scan, context.networks, context.layout
+    scan, networks = context.config.scan, context.networks
+    layout = networks.layout
     det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
     decoder = DecoderSettings(
         ring=layout.ring,

@@ -1,10 +1,10 @@
-"""Build the index of videos: admit videos, handle the coordinator's events, commit units, finish videos.
+"""Build the index of videos: admit videos, handle the coordinator's events, report the progress.
 
-`commands.run` calls it in the main process. A unit's files are written before its record enters the ledger.
+`commands.run` calls it in the main process. The thread of `index_writer` commits the units and finishes the videos.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,10 @@ from fastface.distribution import VERSION
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import was_unread
-from fastface.indexing.index_writer import IndexWriter, VideoResults, WriterThread
+from fastface.indexing.index_writer import Commit, IndexWriter, WriterThread
 from fastface.names import pluralize
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.events import (
@@ -40,14 +40,6 @@ _TRIED_AGAIN = ("scanning", "failed", "quarantined")
 """States that another run may improve: the cause may be the machine and not the file."""
 
 
-@dataclass(slots=True)
-class _OpenVideo:
-    """A video that is being scanned."""
-
-    record: VideoRecord
-    missing: set[str]
-
-
 class Scanner:
     """Build or complete the index of videos.
 
@@ -67,17 +59,15 @@ class Scanner:
         self._ledger = ledger
         self._settings = settings
         self._observer = observer
-        self._open: dict[str, _OpenVideo] = {}
-        self._count_hits: Callable[[Faces], int] | None = None
         self._told: set[str] = set()
-        self._background: WriterThread
-        self._writer = IndexWriter(root, settings)
+        self._thread: WriterThread
+        self._writer = IndexWriter(root, ledger, settings)
         self.num_lost_looks = 0
         self.finished: set[str] = set()
 
     def watch(self, count_hits: Callable[[Faces], int]) -> None:
         """Report the number of hits of each committed stretch to the observer from now on."""
-        self._count_hits = count_hits
+        self._writer.count_hits = count_hits
 
     def admit(self, files: Iterable[VideoFile], coordinator: Coordinator, waiting: Iterable[VideoFile] = ()) -> None:
         """Queue the videos that are not in the index, and start the coordinator's processes if there are any.
@@ -113,11 +103,11 @@ class Scanner:
 
     def run(self, coordinator: Coordinator) -> None:
         """Scan all admitted or scheduled videos; then every file has its final state in the ledger."""
-        with WriterThread() as self._background:
+        with WriterThread() as self._thread:
             for event in coordinator.events():
                 self._take(event, coordinator)
-                self._background.settle()
-            self._background.settle(0)
+                self._report(self._thread.collect())
+            self._report(self._thread.collect(0))
 
     def _up_to_date(self, file: VideoFile) -> bool:
         record = self._ledger.video(file.video_id)
@@ -153,11 +143,14 @@ class Scanner:
             case VideoRefused():
                 self._refuse(event)
             case UnitScanned():
-                video = self._open.get(event.unit.video_id)
-                drop = partial(self._writer.settle_faces, event, video.record.info if video else None)
-                self._background.do(drop, self._commit)
+                self._tell(event.unit, event.report)
+                self._thread.do(partial(self._writer.commit_unit, event))
             case UnitLost():
-                self._lose(event)
+                if event.unit.dense:
+                    self.num_lost_looks += 1
+                    lost = f"{event.state}: {event.reason}"
+                    self._observer.note(f"{event.unit.video_id}: a closer look failed: {lost}")
+                self._thread.do(partial(self._writer.lose_unit, event))
             case Progress():
                 self._observer.add_progress(event.unit.video_id, event.seconds, event.faces)
             case ProcessNote():
@@ -184,13 +177,11 @@ class Scanner:
         known_units = self._ledger.units(video_id).items()
         committed = {key for key, unit in known_units if not was_unread(unit) and (unit.lost or index.holds(unit))}
         missing = [unit for unit in event.units if unit.key not in committed]
-        self._open[video_id] = _OpenVideo(record, {unit.key for unit in missing})
         done = sum((unit.covered for key, unit in known_units if key in committed), Fraction(0))
         self._observer.video_begun(video_id, event.info.duration, float(done))
+        self._thread.do(partial(self._writer.open_video, record, [unit.key for unit in missing]))
         for unit in missing:
             self.schedule(event.info, unit, coordinator)
-        if not missing:
-            self._merge(video_id)
 
     def _refuse(self, event: VideoRefused) -> None:
         file = event.file
@@ -205,94 +196,19 @@ class Scanner:
         self.finished.add(file.video_id)
         self._observer.video_finished(file.video_id, event.state, event.reason)
 
-    def _commit(self, event: UnitScanned) -> None:
-        unit, report = event.unit, event.report
-        self._tell(unit, report)
-        record = UnitRecord(
-            key=unit.key,
-            start=unit.start,
-            end=unit.end,
-            dense=unit.dense,
-            period=unit.sampling.period if unit.dense else None,
-            decoded=report.decoded,
-            sampled=report.sampled,
-            inferred=event.inferred,
-            repeated=event.repeated,
-            blurred=event.blurred,
-            unsharp=event.unsharp,
-            quarantined=event.quarantined,
-            faces=len(event.faces),
-            damaged=int(event.faces.damaged.sum()),
-            portraits=len(event.portraits),
-            bodies=len(event.bodies) if self._settings.has_bodies and not unit.dense else None,
-            errors=report.errors,
-            encrypted=report.encrypted,
-            covered=report.covered,
-            keyframes=report.keyframes,
-            decoder=report.decoder,
-            decoder_reason=report.decoder_reason,
-            unread=report.unread,
-            sizes=report.sizes,
-            seconds=event.seconds,
-        )
-        if self._count_hits is not None:
-            self._observer.add_hits(unit.video_id, self._count_hits(event.faces))
-        video = self._open.get(unit.video_id)
-        if video is not None and video.record.num_units == 1:
-            # Its faces are the video's: an extra file would double the cost of a short video.
-            seen = VideoResults([event.faces], [event.portraits], [event.bodies], [event.frames])
-            self._finish(unit.video_id, [record], lambda: seen, last=record)
-            return
-        write = partial(self._writer.write_unit, event, record, video.record.info if video else None)
-        self._background.do(write, lambda _: self._settle(unit.video_id, record))
-
     def _tell(self, unit: Unit, report: UnitReport) -> None:
         """Report each reason for another decoder than the requested one, once."""
         if report.decoder_reason and report.decoder_reason not in self._told:
             self._told.add(report.decoder_reason)
             self._observer.note(f"{unit.video_id}: decoded by {report.decoder}: {report.decoder_reason}")
 
-    def _lose(self, event: UnitLost) -> None:
-        unit = event.unit
-        lost = f"{event.state}: {event.reason}"
-        if unit.dense:
-            self.num_lost_looks += 1
-            self._observer.note(f"{unit.video_id}: a closer look failed: {lost}")
-        period = unit.sampling.period if unit.dense else None
-        record = UnitRecord(unit.key, unit.start, unit.end, dense=unit.dense, period=period, lost=lost)
-        self._settle(unit.video_id, record)
-
-    def _settle(self, video_id: str, record: UnitRecord) -> None:
-        self._ledger.put_unit(video_id, record)
-        video = self._open.get(video_id)
-        if video is None:
-            return  # a stretch for exact boundaries: its video is finished
-        video.missing.discard(record.key)
-        if not video.missing:
-            self._merge(video_id)
-
-    def _merge(self, video_id: str) -> None:
-        """Finish a video whose units are all in the ledger."""
-        units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
-        self._finish(video_id, units, partial(self._writer.read_units, video_id, units))
-
-    def _finish(
-        self, video_id: str, units: list[UnitRecord], read: Callable[[], VideoResults], last: UnitRecord | None = None
-    ) -> None:
-        """Write the results of all units of a video; `last` is the unit that is not yet in the ledger."""
-        record = self._open.pop(video_id).record
-        write = partial(self._writer.write_video, record, units, read)
-        self._background.do(write, lambda ended: self._conclude(ended, last))
-
-    def _conclude(self, ended: VideoRecord, last: UnitRecord | None) -> None:
-        self._ledger.put_video(ended, last)
-        fail_point("scan.finished")
-        self._background.do(VideoIndex(self._root, ended.video_id).drop_units, lambda _: self._announce(ended))
-
-    def _announce(self, ended: VideoRecord) -> None:
-        fail_point("scan.dropped")
-        self.finished.add(ended.video_id)
-        self._observer.video_finished(ended.video_id, ended.state, ended.reason)
+    def _report(self, commits: Iterable[Commit]) -> None:
+        for commit in commits:
+            if commit.num_hits is not None:
+                self._observer.add_hits(commit.video_id, commit.num_hits)
+            if commit.finished is not None:
+                self.finished.add(commit.video_id)
+                self._observer.video_finished(commit.video_id, commit.finished.state, commit.finished.reason)
 
 
 def open_scanner(context: RunContext) -> Scanner:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastface.errors import ModelError
-from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork
+from fastface.models.catalog import KNOWN_NETWORKS, PACKS
 from fastface.models.facts import GraphKind
 from fastface.models.graph import inspect_graph
 
@@ -146,7 +146,7 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
         ModelError: The file is missing or damaged.
     """
     digest = _digest(path)
-    known = _find_published(digest)
+    known = next((known for known in KNOWN_NETWORKS.values() if known.sha256 == digest), None)
     if known is not None:
         return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
     facts = inspect_graph(path, cache_folder)
@@ -189,10 +189,6 @@ def how_to_replace(network: Network) -> str:
     here = network.path.absolute().parent.name
     pack = here if here in publishing else next(iter(publishing), "NAME")
     return f"if you did not change it on purpose, replace it: fastface models install {pack} --accept-license"
-
-
-def _find_published(digest: str) -> KnownNetwork | None:
-    return next((known for known in KNOWN_NETWORKS.values() if known.sha256 == digest), None)
 
 
 def _digest(path: Path) -> str:

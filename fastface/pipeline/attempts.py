@@ -13,7 +13,7 @@ import numpy as np
 
 from fastface.pipeline.events import UnitScanned
 from fastface.pipeline.messages import Inferred, SlotFilled, UnitDecoded
-from fastface.types import SIGNATURE_SIZE, Bodies, Faces, SampledFrames, Thumbnails, Unit, VideoInfo
+from fastface.types import SIGNATURE_SIZE, Bodies, Faces, FrameCounts, SampledFrames, Thumbnails, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 
 _FAULT_BLAME = 4
@@ -74,11 +74,7 @@ class UnitWork:
         cuts: Timestamps of the first frames after a cut.
         bodies: Bodies, by batch.
         frames: Sampled frames, by batch.
-        inferred: Number of frames searched so far.
-        quarantined: Number of frames quarantined so far.
-        repeated: Number of searched frames that are equal to the previous frame.
-        blurred: Number of searched frames that are too blurred for the detector.
-        unsharp: Number of faces left out because they are not sharp.
+        counts: Counts of the frames so far.
         seconds: Time of each stage so far.
         position: End of the searched batches in the video, in seconds.
     """
@@ -94,11 +90,7 @@ class UnitWork:
     cuts: list[int] = field(default_factory=list)
     bodies: dict[int, Bodies] = field(default_factory=dict)
     frames: dict[int, SampledFrames] = field(default_factory=dict)
-    inferred: int = 0
-    quarantined: int = 0
-    repeated: int = 0
-    blurred: int = 0
-    unsharp: int = 0
+    counts: FrameCounts = field(default_factory=FrameCounts)
     seconds: Counter[str] = field(default_factory=Counter)
 
     position: float = 0.0
@@ -132,36 +124,35 @@ class UnitWork:
         self.cuts += [batch.filled.pts[frame] for frame in batch.filled.cuts]
         if batch.bodies:
             self.bodies[sequence] = _join(batch.bodies, Bodies.empty())
-        self.inferred += len(batch.filled.pts) - batch.quarantined
-        self.quarantined += batch.quarantined
+        num_frames = len(batch.filled.pts)
+        self.counts += FrameCounts(
+            sampled=num_frames,
+            inferred=num_frames - batch.quarantined,
+            quarantined=batch.quarantined,
+            faces=len(self.faces[sequence]),
+        )
 
     def heard(self, message: Inferred) -> None:
         """Record a worker's report on frames of this attempt."""
         self.seconds.update(message.seconds)
-        self.repeated += message.repeated
-        self.blurred += message.blurred
-        self.unsharp += message.unsharp
+        self.counts += message.counts
 
     def result(self, dimension: int) -> UnitScanned:
         """Build the result of the `complete` unit, for embeddings with `dimension` components."""
         assert self.decoded is not None, self.unit
         report = self.decoded.report
-        assert report.sampled == self.inferred + self.quarantined, (self.unit, report, self.inferred)
+        assert report.sampled == self.counts.inferred + self.counts.quarantined, (self.unit, report, self.counts)
         return UnitScanned(
             unit=self.unit,
             faces=_join(self.faces, Faces.empty(dimension)),
             report=report,
-            inferred=self.inferred,
-            repeated=self.repeated,
-            quarantined=self.quarantined,
+            counts=self.counts,
             seconds=dict(self.seconds),
             portraits=_join(self.portraits, Thumbnails.empty()),
             due=np.array(sorted(self.due), np.int64),
             cuts=np.array(sorted(self.cuts), np.int64),
             bodies=_join(self.bodies, Bodies.empty()),
             frames=_join(self.frames, SampledFrames.empty()),
-            blurred=self.blurred,
-            unsharp=self.unsharp,
         )
 
 

@@ -9,23 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.pipeline.messages import VideoProbed, VideoRefused
-from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, Unit
+from fastface.types import Bodies, Faces, FrameCounts, SampledFrames, Thumbnails, Unit
 from fastface.video.frames.frame import UnitReport
 
 
 @dataclass(frozen=True, slots=True)
 class UnitScanned:
-    """A unit is complete: `sampled = inferred + quarantined`, always.
+    """A unit is complete.
 
     Attributes:
         unit: The unit.
         faces: All its faces, in order of time.
         report: The decoder's report.
-        inferred: Number of sampled frames that were searched.
-        repeated: Number of searched frames that are equal to the previous frame: they show the same faces.
-        blurred: Number of searched frames that are too blurred for the detector.
-        unsharp: Number of faces left out because they are not sharp.
-        quarantined: Number of sampled frames that killed every worker that searched them.
+        counts: Counts of its frames.
         seconds: Time of each stage, summed over the processes.
         portraits: A row for each face that may get a picture, in order of time. The choice depends on the batches: it
             contains at least the choice of `faces.portraits.choose_portraits`.
@@ -38,15 +34,11 @@ class UnitScanned:
     unit: Unit
     faces: Faces
     report: UnitReport
-    inferred: int
-    repeated: int
-    quarantined: int
+    counts: FrameCounts
     seconds: dict[str, float] = field(default_factory=dict)
     portraits: Thumbnails = field(default_factory=Thumbnails.empty)
     due: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     cuts: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    blurred: int = 0
-    unsharp: int = 0
     bodies: Bodies = field(default_factory=Bodies.empty)
     frames: SampledFrames = field(default_factory=SampledFrames.empty)
 

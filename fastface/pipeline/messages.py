@@ -11,7 +11,19 @@ from typing import Literal
 from fastface.backends import DeviceInfo, Precision
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
-from fastface.types import BlurGate, Bodies, Faces, Geometry, Sampling, SecondLooks, Size, Thumbnails, Unit, VideoInfo
+from fastface.types import (
+    BlurGate,
+    Bodies,
+    Faces,
+    FrameCounts,
+    Geometry,
+    Sampling,
+    SecondLooks,
+    Size,
+    Thumbnails,
+    Unit,
+    VideoInfo,
+)
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 
@@ -272,16 +284,13 @@ class Inferred:
     """The faces of the task's frames, in frame order.
 
     `portraits` has a row for each face that may get a picture, also if it has none. `seconds` is the time of each
-    stage. `repeated` counts frames equal to the previous frame, which are not computed again. `blurred` counts frames
-    that are not searched, `unsharp` the faces left out.
+    stage. `counts` has the repeated and blurred frames, and the faces that are not sharp.
     """
 
     batch: int
     first: int
     faces: Faces
     seconds: dict[str, float]
-    repeated: int
+    counts: FrameCounts = field(default_factory=FrameCounts)
     portraits: Thumbnails = field(default_factory=Thumbnails.empty)
-    blurred: int = 0
-    unsharp: int = 0
     bodies: Bodies = field(default_factory=Bodies.empty)

@@ -3,6 +3,7 @@
 Every command that writes to OUT calls `open_context`. The lock is held until the context ends.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,14 +19,14 @@ from fastface.index.store import VideoIndex
 from fastface.names import pluralize
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.event_log import open_event_log
-from fastface.runtime.networks import Networks, thresholds
+from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
-from fastface.runtime.resources import Layout, choose_layout
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import put_stand_ins
+from fastface.types import FrameCounts
 from fastface.video.discover import VideoFile
 
 
@@ -37,10 +38,13 @@ class RunContext:
     out: OutputFolder
     ledger: Ledger
     networks: Networks
-    limits: MatchThresholds
-    layout: Layout
     observer: Observer
     interruption: StopRequest
+
+    @property
+    def limits(self) -> MatchThresholds:
+        """Thresholds of single faces."""
+        return self.networks.limits
 
     def records(self) -> list[VideoRecord]:
         """Return the ledger's videos, by name."""
@@ -125,16 +129,7 @@ def _open_context(config: Config, folder: OutputFolder, observer: Observer, comm
         Ledger(folder.ledger) as ledger,
     ):
         networks = ready_networks(config, told.note, interruption)
-        context = RunContext(
-            config=config,
-            out=folder,
-            ledger=ledger,
-            networks=networks,
-            limits=thresholds(config, networks.models),
-            layout=choose_layout(config.scan, networks.device, len(networks.cards)),
-            observer=told,
-            interruption=interruption,
-        )
+        context = RunContext(config, folder, ledger, networks, told, interruption)
         for gone, record in put_stand_ins(ledger):
             told.note(f"{record.video_id}: {str(gone)!r} is gone; its copy {str(record.path)!r} takes its place")
         yield context
@@ -151,17 +146,16 @@ def _name(record: VideoRecord) -> str:
 
 
 def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> VideoOutcome:
-    seconds: dict[str, float] = {}
+    counts = sum(units, FrameCounts())
+    seconds = Counter[str]()
     for unit in units:
-        for stage, spent in unit.seconds.items():
-            seconds[stage] = seconds.get(stage, 0.0) + spent
+        seconds.update(unit.seconds)
     duration = record.info.duration if record.info is not None else None
     cancelled = record.state == "scanning"
     if cancelled:
         command = "the same command without --fresh" if fresh else "the same command"
         reason = f"not reached before the run ended; run {command} to continue"
         record = replace(record, state="cancelled", reason=reason)
-    sampled, faces = sum(unit.sampled for unit in units), sum(unit.faces for unit in units)
     return VideoOutcome(
         path=record.path,
         id=record.video_id,
@@ -170,16 +164,10 @@ def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> Vi
         coverage=record.coverage,
         duration=None if duration is None else float(duration),
         player_offset=0.0 if record.info is None else float(record.info.player_offset),
-        sampled=sampled,
-        inferred=sum(unit.inferred for unit in units),
-        repeated=sum(unit.repeated for unit in units),
-        blurred=sum(unit.blurred for unit in units),
-        unsharp=sum(unit.unsharp for unit in units),
-        quarantined=sum(unit.quarantined for unit in units),
-        faces=faces,
+        **counts.select_counts(),
         damaged=sum(unit.damaged for unit in units),
-        seconds=seconds,
+        seconds=dict(seconds),
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
-        remark=describe_video(record, sampled, faces),
+        remark=describe_video(record, counts.sampled, counts.faces),
     )

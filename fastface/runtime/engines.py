@@ -17,7 +17,7 @@ from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.networks import Networks, open_networks, usual_canvas
 from fastface.runtime.precisions import engine_precisions, require_agreement, settle_precisions, uses_persons
-from fastface.runtime.resources import choose_layout, num_cores
+from fastface.runtime.resources import num_cores
 
 _STALL_SECONDS = 4 * 3600.0
 """Seconds; TensorRT is silent while it builds: usually for minutes, for an hour on a small busy card."""
@@ -101,14 +101,10 @@ def _without_tensorrt(config: Config, reason: str) -> Networks:
 
 
 def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
-    """Return the engines that workers with these settings read; empty if the device does not use TensorRT.
-
-    Raises:
-        ConfigError: See `choose_layout`.
-    """
+    """Return the engines that workers with these settings read; empty if the device does not use TensorRT."""
     if networks.device.provider != "TensorRT":
         return []
-    batch = choose_layout(config.scan, networks.device, len(networks.cards)).ring.batch
+    batch = networks.layout.ring.batch
     parts: tuple[tuple[str, Path, ShapeRange], ...] = (
         (networks.models.detector.name, networks.detector, detector_shapes(batch, usual_canvas(config.scan))),
         (networks.models.recogniser.name, networks.recogniser, recogniser_shapes()),

@@ -23,7 +23,6 @@ from fastface.files import space_checked
 from fastface.names import valid_text
 from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
-from fastface.runtime.resources import Layout
 
 
 class EventLog(Observer):
@@ -49,9 +48,9 @@ class EventLog(Observer):
         with space_checked(self._path):
             os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
 
-    def header(self, networks: Networks, layout: Layout) -> None:
+    def header(self, networks: Networks) -> None:
         """Pass on only: run.json has the header."""
-        self._inner.header(networks, layout)
+        self._inner.header(networks)
 
     def begin(self, num_videos: int) -> None:
         """Log the number of videos."""

@@ -1,4 +1,7 @@
-"""Resolve settings to a device that works, a pack and rewritten graphs."""
+"""Resolve settings to a device that works, a pack and rewritten graphs, thresholds and processes.
+
+Commands resolve once, with `open_networks` or `engines.ready_networks`, and pass the result on.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,7 @@ from fastface.models.packs import Network
 from fastface.models.selection import ModelSet, build_contract, find_models
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.messages import Precisions
+from fastface.runtime.resources import Layout, choose_layout
 from fastface.types import Size
 from fastface.video.frames.canvas import USUAL_CANVAS
 
@@ -25,7 +29,7 @@ _EXIT_BELOW_ENTER = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The networks and their device, for workers.
+    """Everything that a command resolves once from settings and machine: networks, device, thresholds, processes.
 
     Attributes:
         cards: Devices of the networks: the cards that workers get in turn, or the one processor.
@@ -35,6 +39,8 @@ class Networks:
         dimension: Components of an embedding.
         contract: Digest of recogniser and preprocessing; only embeddings of one contract can be compared.
         cache: Folder of rewritten and compiled networks.
+        limits: Thresholds of single faces.
+        layout: Processes and memory of a scan.
         person: The rewritten person network; None if there is none.
         precisions: Precision of each network; None until it is settled: see `runtime.precisions`.
     """
@@ -46,6 +52,8 @@ class Networks:
     dimension: int
     contract: str
     cache: Path
+    limits: MatchThresholds
+    layout: Layout
     person: PersonNetwork | None = None
     precisions: Precisions | None = None
 
@@ -60,6 +68,17 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("fastface")
 
 
+def resolve_first_card(config: Config) -> DeviceInfo:
+    """Return the device of a run with these settings, or the first of its numbered cards. Opens no network.
+
+    Raises:
+        BackendError: The requested device is not available, or cannot compute in the requested precision.
+    """
+    numbers = config.models.devices
+    device = resolve_device(config.models.device, cache_folder(), numbers[0] if numbers else 0)
+    return select_device(device, config.models.precision)
+
+
 def open_networks(config: Config, device: str | None = None) -> Networks:
     """Find the device and the pack, and rewrite the graphs that are not in the cache.
 
@@ -70,7 +89,8 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
     Raises:
         BackendError: The requested device is not available, or cannot compute in the requested precision.
         ModelError: No usable pack was found.
-        ConfigError: Cards are numbered, but there is no card, or the networks do not run on it.
+        ConfigError: Cards are numbered, but there is no card, or the networks do not run on it; or thresholds or the
+            settings of processes contradict each other.
     """
     cache = cache_folder()
     cards = _resolve_cards(config, device or config.models.device, cache)
@@ -93,18 +113,19 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         dimension=dimension,
         contract=build_contract(models.recogniser),
         cache=cache,
+        limits=_thresholds(config, models),
+        layout=choose_layout(config.scan, cards[0], len(cards)),
         person=None if models.person is None else _prepared_person(models.person, cache),
     )
 
 
-def require_persons(config: Config) -> None:
+def require_persons(config: Config, networks: Networks) -> None:
     """Check that there is a person network if persons are to be followed.
 
     Raises:
         ModelError: There is none.
-        BackendError, ConfigError: See `open_networks`.
     """
-    if config.scan.track == "persons" and open_networks(config).person is None:
+    if config.scan.track == "persons" and networks.person is None:
         raise ModelError(
             "--track persons needs a person network: put one into a folder 'person' beside the packs, or give "
             "its file with --person-model"
@@ -136,7 +157,7 @@ def usual_canvas(scan: ScanConfig) -> Size:
     return USUAL_CANVAS if scan.det_size == "auto" else scan.det_size
 
 
-def thresholds(config: Config, models: ModelSet) -> MatchThresholds:
+def _thresholds(config: Config, models: ModelSet) -> MatchThresholds:
     """Return the thresholds of single faces: from the settings, or from the catalog for the recogniser.
 
     The rule for whole tracks needs the archive: see `search.archive_survey`.

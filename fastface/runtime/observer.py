@@ -14,7 +14,6 @@ from fastface.names import pluralize
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import describe_device, describe_precisions
 from fastface.runtime.progress import ScanProgress, VideoProgress
-from fastface.runtime.resources import Layout
 
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
 _NO_BAR = "{desc} {unit}"
@@ -38,7 +37,7 @@ def _screen() -> dict[str, Any]:
 class Observer:
     """Receive a workflow's reports and ignore them. All calls come from the main process, in the event loop."""
 
-    def header(self, networks: Networks, layout: Layout) -> None:
+    def header(self, networks: Networks) -> None:
         """Report the device, networks and processes of the command."""
 
     def begin(self, num_videos: int) -> None:
@@ -80,9 +79,10 @@ class BarObserver(Observer):
         self._next_line = monotonic() + _LINE_SECONDS
         self._screen = _screen() if self._terminal else {}
 
-    def header(self, networks: Networks, layout: Layout) -> None:
+    def header(self, networks: Networks) -> None:
         """Print device, versions, networks with the precision of each, and processes."""
-        device, models, sizes = networks.device, networks.models, layout.sizes
+        device, models, layout = networks.device, networks.models, networks.layout
+        sizes = layout.sizes
         for note in (*device.notes, *models.notes):
             self.note(note)
         self.note(f"device: {describe_device(device)}")

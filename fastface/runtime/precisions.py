@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from fastface.backends import DeviceInfo, Precision, judge_precision, resolve_device, select_device
+from fastface.backends import DeviceInfo, Precision, judge_precision
 from fastface.config import Config
-from fastface.errors import BackendError, ModelError
+from fastface.errors import BackendError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.messages import Precisions
-from fastface.runtime.networks import Networks, cache_folder, open_networks, usual_canvas
+from fastface.runtime.networks import Networks, usual_canvas
 from fastface.types import ALIGNED_SIZE
 
 _Named = tuple[str, Path, tuple[int, int]]  # name of the network, its graph, (height, width) of its usual picture
@@ -119,18 +119,12 @@ def describe_device(device: DeviceInfo) -> str:
     return f"{device.name}, {device.versions}, {device.provider}"
 
 
-def describe_networks(config: Config) -> str:
-    """Return one line: the device that `auto` or a name resolves to, and the networks; "drawn" if there is no pack.
+def describe_networks(config: Config, networks: Networks) -> str:
+    """Return one line: the device, the networks and the precision of each.
 
     Raises:
-        BackendError: The requested device is not available, or cannot compute in the requested precision.
+        BackendError: See `settle_precisions`.
     """
-    cards = config.models.devices
-    device = resolve_device(config.models.device, cache_folder(), cards[0] if cards else 0)
-    device = select_device(device, config.models.precision)
-    try:
-        networks = settle_precisions(config, open_networks(config))
-    except ModelError:
-        return f"{describe_device(device)}; drawn networks"
+    networks = settle_precisions(config, networks)
     precisions = describe_precisions(networks) or f"{networks.device.precision} aimed at"
-    return f"{describe_device(device)}; {networks.models.names}; {precisions}"
+    return f"{describe_device(networks.device)}; {networks.models.names}; {precisions}"

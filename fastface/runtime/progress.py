@@ -64,7 +64,7 @@ class ScanProgress:
             return None
         return max(0.0, total - done) * elapsed / worked
 
-    def speed(self, now: float | None = None) -> float | None:
+    def measure_speed(self, now: float | None = None) -> float | None:
         """Return the seconds of video scanned per second; None while the speed is unknown."""
         elapsed = (monotonic() if now is None else now) - self.started
         worked = sum(video.done - video.before for video in self.videos.values())
@@ -73,7 +73,7 @@ class ScanProgress:
     def text(self, now: float | None = None) -> str:
         """Format the progress, such as `3 of 12 videos, 4.1 times real time, about 1:20 left`."""
         parts = [f"{self.num_finished} of {self.num_videos} videos"]
-        if (speed := self.speed(now)) is not None:
+        if (speed := self.measure_speed(now)) is not None:
             parts.append(f"{speed:.1f} times real time")
         left = self.seconds_left(now)
         if left is not None and self.share < 1:

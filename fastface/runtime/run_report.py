@@ -21,7 +21,7 @@ from fastface.models.packs import Network
 from fastface.names import shorten_lines, valid_text
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import network_precisions
-from fastface.types import Gallery, SpanRow
+from fastface.types import FrameCounts, Gallery, SpanRow
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
 RUN_SCHEMA_VERSION = 1
@@ -32,8 +32,8 @@ _MOST_REMARKS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class VideoOutcome:
-    """Final state of one video, with its counts.
+class VideoOutcome(FrameCounts):
+    """Final state of one video, with the counts of its frames.
 
     Attributes:
         path: The input.
@@ -42,14 +42,7 @@ class VideoOutcome:
         reason: Reason if the state is not done; else empty.
         coverage: Decoded share of the declared duration, 0–1; None if no duration is declared.
         duration: Declared duration in seconds, else the decoded duration; None if neither is known.
-        sampled: Number of sampled frames.
-        inferred: Number of searched frames.
-        repeated: Number of searched frames that equal the previous frame; they get its faces.
-        blurred: Number of searched frames that the detector skipped because of blur.
-        unsharp: Number of faces left out because they are not sharp.
         remark: Remark for the user although the state is done, such as that no face was found; else empty.
-        quarantined: Number of quarantined frames.
-        faces: Number of faces found.
         damaged: Number of faces in frames that may be damaged; marked in faces.parquet.
         seconds: Time of each stage, summed over the processes.
         player_offset: Time in seconds that a player shows at the first frame.
@@ -63,17 +56,10 @@ class VideoOutcome:
     reason: str
     coverage: float | None
     duration: float | None
-    sampled: int
-    inferred: int
-    repeated: int
-    quarantined: int
-    faces: int
     damaged: int
     seconds: dict[str, float]
     decoder: str = ""
     decoder_reason: str = ""
-    blurred: int = 0
-    unsharp: int = 0
     remark: str = ""
     player_offset: float = 0.0
 
@@ -83,19 +69,12 @@ class VideoOutcome:
         return self.inferred > 0 and self.state != "cancelled"
 
 
-@dataclass(slots=True)
-class Counts:
-    """Totals of a run. `sampled = inferred + quarantined`, always."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts(FrameCounts):
+    """Totals of a run."""
 
     videos: int = 0  # requested videos
     searched: int = 0  # videos with searched frames
-    sampled: int = 0
-    inferred: int = 0
-    repeated: int = 0
-    blurred: int = 0
-    unsharp: int = 0
-    quarantined: int = 0
-    faces: int = 0
     embeddings: int = 0
     hits: int = 0
     spans: int = 0
@@ -210,7 +189,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
             "person": models.person and _network_object(models.person, networks),
         },
         "thresholds": asdict(limits),
-        "counts": asdict(result.counts),
+        "counts": {"videos": result.counts.videos, "searched": result.counts.searched, **asdict(result.counts)},
         "targets": [valid_text(label) for label in result.targets],
         "remarks": [valid_text(line) for line in shorten_lines(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
@@ -238,8 +217,7 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
     if len(rest) == len(report["videos"]):
         return
     report["videos"] = rest
-    sums = ("sampled", "inferred", "repeated", "blurred", "unsharp", "quarantined", "faces")
-    totals = {name: sum(video[name] for video in rest) for name in sums}
+    totals = {name: sum(video[name] for video in rest) for name in FrameCounts().select_counts()}
     num_searched = sum(video["inferred"] > 0 and video["state"] != "cancelled" for video in rest)
     report["counts"] |= {"videos": len(rest), "searched": num_searched, **totals, "embeddings": totals["faces"]}
     report["counts"] |= tables
@@ -265,8 +243,8 @@ def _shown_config(config: Config) -> dict[str, Any]:
 
 
 def _video_object(video: VideoOutcome) -> dict[str, object]:
-    values = asdict(video)
-    values["path"] = valid_text(str(video.path))
+    values: dict[str, object] = {"path": valid_text(str(video.path)), "id": video.id}
+    values |= {name: value for name, value in asdict(video).items() if name not in values}
     values["player_offset"] = round(video.player_offset, 3)
     values["seconds"] = {stage: round(seconds, 3) for stage, seconds in sorted(video.seconds.items())}
     return values

@@ -3,7 +3,7 @@
 Decoders, scheduler and index use them. Times are `Fraction`s, so that cells and units have exact edges.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Self
@@ -217,6 +217,30 @@ class Geometry:
     def display_to_planes(self) -> tuple[float, float]:
         """Factors (x, y) from displayed pixels to pixels of the stored Y plane."""
         return self.planes[0] / self.display[0], self.planes[1] / self.display[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCounts:
+    """Counts of the frames of a batch, unit, video or run, and of their faces. They can be added.
+
+    `sampled = inferred + quarantined` for every unit, video and run.
+    """
+
+    sampled: int = 0  # sampled frames
+    inferred: int = 0  # sampled frames that were searched
+    repeated: int = 0  # searched frames that equal the previous frame; they get its faces
+    blurred: int = 0  # searched frames that the detector skipped because of blur
+    unsharp: int = 0  # faces left out because they are not sharp
+    quarantined: int = 0  # sampled frames that killed every worker that searched them
+    faces: int = 0  # faces found
+
+    def __add__(self, other: "FrameCounts") -> "FrameCounts":
+        names = [field.name for field in fields(FrameCounts)]
+        return FrameCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    def select_counts(self) -> dict[str, int]:
+        """Return {name of a count: count}, without the fields of a subclass."""
+        return {field.name: getattr(self, field.name) for field in fields(FrameCounts)}
 
 
 SIGNATURE_SIZE = 320

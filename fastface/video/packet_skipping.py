@@ -138,11 +138,8 @@ class _PacketBuffer:
             cell = self._cell(packet.pts)
             yield packet, packet.pts == self._first_shown[cell]
             if len(self._first_shown) > _MAX_CELLS:
-                self._forget(cell - _LONGEST_REORDERING)
-
-    def _forget(self, cell: int) -> None:
-        """Remove the cells before `cell`, whose packets are all yielded."""
-        self._first_shown = {other: pts for other, pts in self._first_shown.items() if other >= cell}
+                first_kept = cell - _LONGEST_REORDERING  # the packets of the cells before it are all yielded
+                self._first_shown = {other: pts for other, pts in self._first_shown.items() if other >= first_kept}
 
     def _cell(self, pts: int) -> int:
         return int(self._info.frame_time(pts) // self._period)

@@ -21,7 +21,7 @@ from cli_tools import (
 from fastface.commands import enroll as enrolment
 from fastface.config import load_config
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.runtime.networks import open_networks, thresholds
+from fastface.runtime.networks import open_networks
 from fastface.types import Gallery
 
 SEVERAL = "00000017.jpg"
@@ -62,8 +62,7 @@ def enrolled(photos: Path, pack: Path, known: Path, **references: Any) -> Galler
     flags = {"models": {"dir": pack, "device": "cpu"}, "references": references}
     config = load_config(environment={}, flags=flags)
     networks = open_networks(config)
-    limits = thresholds(config, networks.models)
-    return enrolment.enrol((str(photos),), config, networks, limits, lambda: None, known=known)[0]
+    return enrolment.enrol((str(photos),), config, networks, lambda: None, known=known)[0]
 
 
 def test_a_photo_kept_without_flip_does_not_answer_for_one_with_it(

@@ -291,14 +291,14 @@ def test_columns_of_tables_are_those_that_the_code_writes(documented: dict[str, 
 
 
 def test_schemas_of_the_index_are_those_that_the_code_writes(documented: dict[str, list[list[str]]]) -> None:
-    from fastface.index import bodies, frame_tables, portraits, schema
+    from fastface.index import schema
 
     written: dict[str, pa.Schema] = {
-        "faces.parquet": schema.schema(512),
-        "frames.parquet": frame_tables._schema(),
-        "tracks.parquet": frame_tables._track_schema(512),
-        "portraits.parquet": portraits._schema(),
-        "bodies.parquet": bodies._schema(),
+        "faces.parquet": schema.FACES.schema(512),
+        "frames.parquet": schema.FRAMES.schema(),
+        "tracks.parquet": schema.TRACKS.schema(512),
+        "portraits.parquet": schema.PICTURES.schema(),
+        "bodies.parquet": schema.BODIES.schema(),
     }
     for name, columns in written.items():
         assert [row[:2] for row in documented[name]] == [[one.name, str(one.type)] for one in columns], name

@@ -23,7 +23,7 @@ from fastface.faces.align import TEMPLATE, align_picture
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.runtime.networks import Networks, open_networks, thresholds
+from fastface.runtime.networks import Networks, open_networks
 from fastface.types import Gallery
 
 KILLER, CRASHER = "killer.png", "crasher.png"
@@ -83,8 +83,7 @@ def enrolled(
     asked: tuple[Config, Networks], *targets: Path, known: Path | None = None
 ) -> tuple[Gallery, GalleryReport]:
     config, networks = asked
-    limits = thresholds(config, networks.models)
-    return enrolment.enrol(tuple(map(str, targets)), config, networks, limits, lambda: None, known=known)
+    return enrolment.enrol(tuple(map(str, targets)), config, networks, lambda: None, known=known)
 
 
 def served_by(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
@@ -164,7 +163,7 @@ def test_banks_need_no_process(
 def test_a_signal_ends_it(asked: tuple[Config, Networks], persons: Path) -> None:
     config, networks = asked
     with pytest.raises(InterruptError) as caught:
-        enrolment.enrol((str(persons),), config, networks, thresholds(config, networks.models), lambda: signal.SIGINT)
+        enrolment.enrol((str(persons),), config, networks, lambda: signal.SIGINT)
     assert caught.value.signal_number == signal.SIGINT
 
 

@@ -23,7 +23,7 @@ from fastface.pipeline.inference import worker_loop as inference
 from fastface.pipeline.messages import DecoderSettings, InferFrames, VideoProbed, WorkerSettings
 from fastface.pipeline.process_pool import PoolSizes, ProcessPool
 from fastface.pipeline.ring import Ring, RingShape
-from fastface.types import Sampling
+from fastface.types import FrameCounts, Sampling
 from fastface.video.discover import VideoFile
 
 FILM, RATE, BATCH = "film3.mp4", 25, 4
@@ -138,8 +138,9 @@ def _drawn(script: Script, without: int = -1) -> list[int]:
 def _books(events: list[Event]) -> tuple[int, int, int]:
     units = [event for event in events if isinstance(event, UnitScanned)]
     for unit in units:
-        assert unit.report.sampled == unit.inferred + unit.quarantined
-    return sum(u.report.sampled for u in units), sum(u.inferred for u in units), sum(u.quarantined for u in units)
+        assert unit.report.sampled == unit.counts.inferred + unit.counts.quarantined
+    counts = sum((unit.counts for unit in units), FrameCounts())
+    return sum(unit.report.sampled for unit in units), counts.inferred, counts.quarantined
 
 
 @pytest.mark.parametrize("serve", ["poisoned_overlapped", "poisoned_in_turn"])

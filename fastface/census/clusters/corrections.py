@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,6 +58,7 @@ class Anchor:
 
 
 _Group = tuple[Anchor, ...]
+_PLACE = attrgetter("video_id", "time", "box", "is_body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Corrections:
         """Add a group of tracks of one person, and remove corrections that separate two of its tracks."""
         members = frozenset(group)
         different = tuple(pair for pair in self.different if members.isdisjoint(pair[0]) or members.isdisjoint(pair[1]))
-        return replace(self, same=(*self.same, tuple(sorted(members, key=_place))), different=different)
+        return replace(self, same=(*self.same, tuple(sorted(members, key=_PLACE))), different=different)
 
     def with_split(self, one: Sequence[Anchor], other: Sequence[Anchor]) -> Self:
         """Add two groups of two different persons, and remove corrections that join them."""
@@ -264,7 +266,3 @@ def _anchor(video_id: str, time: float, box: Sequence[float], *, is_body: bool =
     x1, y1, x2, y2 = map(float, box)
     base64.b64decode(look.partition(":")[2], validate=True)
     return Anchor(str(video_id), float(time), (x1, y1, x2, y2), bool(is_body), str(look))
-
-
-def _place(anchor: Anchor) -> tuple[str, float, tuple[float, ...], bool]:
-    return anchor.video_id, anchor.time, anchor.box, anchor.is_body

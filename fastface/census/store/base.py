@@ -130,9 +130,6 @@ class IdentityStore(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def match_or_add(self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float) -> int:
-        """Record one sighting under the most similar identity, or under a new one: `tell` for one person."""
-
     def tell(
         self,
         persons: Sequence[Encounter],

@@ -69,11 +69,6 @@ class SharedStore(ABC):
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def match_or_add(self, embedding: npt.ArrayLike, sighting: Sighting, *, seen: float) -> int:
-        """See `IdentityStore`."""
-        (number,) = self.tell([Encounter(embedding, (sighting,))], seen=seen)
-        return number
-
     def tell(
         self,
         persons: Sequence[Encounter],

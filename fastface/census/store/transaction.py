@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fastface.census.store.base import ComparisonRules, Membership, Sighting
 from fastface.census.store.stored_embedding import StoredEmbedding, StoredEmbeddings
 from fastface.errors import ConfigError
+from fastface.names import format_ranges
 from fastface.types import FloatArray
 
 LAYOUT = 1
@@ -212,7 +213,8 @@ class StoreTransaction:
         return look.identity
 
     def _known_numbers(self) -> str:
-        return _ranges(look.number for look in self._known.by_number.values() if look.is_identity)
+        numbers = [look.number for look in self._known.by_number.values() if look.is_identity]
+        return f"there are {format_ranges(numbers, '-', _MAX_RANGES)}" if numbers else "the store holds none"
 
     def _put_look(self, look: StoredEmbedding) -> None:
         self.looks[look.number] = look
@@ -272,16 +274,3 @@ def _totals(parts: Parts) -> dict[int, int]:
     for number, count in parts.values():
         totals[number] = totals.get(number, 0) + count
     return totals
-
-
-def _ranges(numbers: Iterable[int]) -> str:
-    """Format numbers as `there are 1-4, 7`, at most one line long."""
-    ranges: list[list[int]] = []
-    for number in sorted(numbers):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    told = [f"{first}" if first == last else f"{first}-{last}" for first, last in ranges[:_MAX_RANGES]]
-    more = ["and more"] if len(ranges) > _MAX_RANGES else []
-    return f"there are {', '.join(told + more)}" if told else "the store holds none"

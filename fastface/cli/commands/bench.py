@@ -20,6 +20,7 @@ from fastface.commands.bench import (
     Measurement,
     cells,
     describe_combination,
+    describe_means,
     list_combinations,
     preview_bench,
     profile_text,
@@ -27,7 +28,6 @@ from fastface.commands.bench import (
 )
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
-from fastface.runtime.precisions import describe_networks
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """Columns that fit into 80 characters; the report has all."""
@@ -73,7 +73,7 @@ def bench(
         show(preview_bench(invocation.config, inputs or [], combinations, out), invocation)
     console = Console(stderr=True, highlight=False)
     measured: list[Measurement] = []
-    networks = describe_networks(invocation.config)
+    networks = describe_means(invocation.config)
     for measurement in workflow.bench(invocation.config, inputs or [], combinations):
         measured.append(measurement)
         write_report(out, measured, networks)  # later steps may fail

@@ -70,9 +70,7 @@ def write_boxed(
                 codec.colorspace, codec.color_range = matrix, ColorRange.MPEG
                 frame_seconds = float(1 / (info.rate or _USUAL_RATE))
                 for time, picture in frames_between(info, start, end, alive):
-                    drawn = draw_boxes(picture, select_boxes(tracks, float(time), frame_seconds))
-                    if drawn.shape[1::-1] != canvas:
-                        drawn = _fit(drawn, canvas)
+                    drawn = _fit(draw_boxes(picture, select_boxes(tracks, float(time), frame_seconds)), canvas)
                     frame = av.VideoFrame.from_ndarray(drawn[:height, :width], format="bgr24").reformat(
                         format="yuv420p", dst_colorspace=matrix, dst_color_range="MPEG"
                     )
@@ -91,6 +89,8 @@ def write_boxed(
 def _fit(picture: Image, canvas: Size) -> Image:
     """Fit a frame of another size into the canvas, with its aspect and black around it."""
     height, width = picture.shape[:2]
+    if (width, height) == canvas:
+        return picture
     factor = min(canvas[0] / width, canvas[1] / height)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     left, top = (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2

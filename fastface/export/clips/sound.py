@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -157,7 +157,7 @@ def _add_copied(clip: Any, request: _Request, first: Any, rest: Iterator[Any]) -
 def _keep(request: _Request) -> Iterator[Any]:
     """Yield packets that sound in the span, with times from its start, in samples; the first may begin before it."""
     last: int | None = None
-    with _reading(request) as packets:
+    with closing(_timed_packets(request)) as packets:
         for packet, time in packets:
             duration = (packet.duration or 0) * packet.time_base
             if time + duration <= 0:
@@ -194,7 +194,7 @@ def _decode(request: _Request, seen: _Seen) -> Iterator[_Block]:
     """Yield consecutive blocks of the span: overlaps are cut, gaps are kept."""
     converter = _Converter()
     until: int | None = None
-    with _reading(request) as packets:
+    with closing(_timed_packets(request)) as packets:
         for packet, time in packets:
             length = request.get_end() - request.start
             if time >= length:
@@ -284,49 +284,40 @@ def _add_encoded(clip: Any, track: Track, first: _Block, rest: Iterator[_Block])
     return all_packets()
 
 
-class _reading:  # noqa: N801 - a context manager that is used as a function
-    """Context manager that closes the file after the last packet, or before."""
-
-    def __init__(self, request: _Request) -> None:
-        self._packets = _timed_packets(request)
-
-    def __enter__(self) -> Iterator[tuple[Any, Fraction]]:
-        return self._packets
-
-    def __exit__(self, *_: object) -> None:
-        self._packets.close()
-
-
 def _timed_packets(request: _Request) -> Generator[tuple[Any, Fraction]]:
     """Yield packets of a track from before the span on, each with its seconds from the span's start."""
+    if not (request.clock.seeks and (yield from _read_packets(request, is_seeking=True))):
+        yield from _read_packets(request, is_seeking=False)
+
+
+def _read_packets(request: _Request, *, is_seeking: bool) -> Generator[tuple[Any, Fraction], None, bool]:
+    """Yield the packets from the seek's place on, or from the beginning; return false if the seek lands too late."""
     info, shifts = request.info, request.clock.shifts
-    for is_seeking in (True, False) if request.clock.seeks else (False,):
-        with open_video(info.path) as (container, video):
-            if is_seeking and not seek_before(container, video, info, request.start - _LEAD):
+    with open_video(info.path) as (container, video):
+        if is_seeking and not seek_before(container, video, info, request.start - _LEAD):
+            return False
+        sound = container.streams[request.track.index]
+        part, last, expected = 0, None, None
+        packets = demux(container, video, sound)
+        for number, packet in enumerate(keep_restarted(packets) if len(shifts) > 1 else packets):
+            request.check_stop()
+            pts = packet.dts if packet.pts is None else packet.pts
+            if pts is None and expected is None:
                 continue
-            sound = container.streams[request.track.index]
-            part, last, expected = 0, None, None
-            packets = demux(container, video, sound)
-            for number, packet in enumerate(keep_restarted(packets) if len(shifts) > 1 else packets):
-                request.check_stop()
-                pts = packet.dts if packet.pts is None else packet.pts
-                if pts is None and expected is None:
-                    continue
-                raw = expected if pts is None else pts * packet.time_base
-                assert raw is not None
-                if is_seeking and number == 0 and raw + shifts[0] > request.start - _LEAD / 2:
-                    break  # the seek landed too late
-                if packet.stream is video:
-                    if len(shifts) == 1 and raw + shifts[0] > request.get_end() + _SKEW:
-                        return
-                    continue
-                if last is not None and raw < last - find_reset(info):
-                    part += 1
-                last, expected = raw, raw + (packet.duration or 0) * packet.time_base
-                if part >= len(shifts):
-                    return
-                time = raw + shifts[part] - request.start
-                if time >= -_LEAD:
-                    yield packet, time
-            else:
-                return
+            raw = expected if pts is None else pts * packet.time_base
+            assert raw is not None
+            if is_seeking and number == 0 and raw + shifts[0] > request.start - _LEAD / 2:
+                return False
+            if packet.stream is video:
+                if len(shifts) == 1 and raw + shifts[0] > request.get_end() + _SKEW:
+                    break
+                continue
+            if last is not None and raw < last - find_reset(info):
+                part += 1
+            last, expected = raw, raw + (packet.duration or 0) * packet.time_base
+            if part >= len(shifts):
+                break
+            time = raw + shifts[part] - request.start
+            if time >= -_LEAD:
+                yield packet, time
+    return True

@@ -66,11 +66,6 @@ class Choice:
     beyond: int
 
 
-def choose_hits(faces: Faces, hits: Hits, config: ExportConfig) -> _Rows:
-    """Return the rows of `choose_crops`."""
-    return choose_crops(faces, hits, config).rows
-
-
 def choose_crops(faces: Faces, hits: Hits, config: ExportConfig) -> Choice:
     """Choose the hits for crops: the best, without duplicates, any two at least `min_gap` seconds apart.
 

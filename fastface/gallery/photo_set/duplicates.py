@@ -102,8 +102,11 @@ def compare_persons(
         alike: Minimum cosine of two faces of one person.
         check: Function called many times a second; an exception from it ends the comparison.
     """
-    sides = [[(label, picks) for label, picks in side.items()] for side in (persons, others)]
-    used = [[(label, kept) for label, picks in side if (kept := _used(picks))] for side in sides]
+    sides = [side.items() for side in (persons, others)]
+    used = [
+        [(label, kept) for label, picks in side if (kept := [pick for pick in picks if pick.reference is not None])]
+        for side in sides
+    ]
     everyone = [*used[0], *used[1]]
     picks = tuple(pick for _, kept in everyone for pick in kept)
     if not picks:
@@ -112,10 +115,6 @@ def compare_persons(
     person = np.repeat(np.arange(len(everyone)), [len(kept) for _, kept in everyone])
     neighbours = find_neighbours(embeddings, person, alike, check)
     return ReferenceTable(tuple(label for label, _ in everyone), len(used[0]), picks, embeddings, person, neighbours)
-
-
-def _used(picks: Sequence[Pick]) -> list[Pick]:
-    return [pick for pick in picks if pick.reference is not None]
 
 
 def drop_misfiled(persons: ReferenceTable, alike: float) -> None:

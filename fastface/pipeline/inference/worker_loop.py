@@ -21,7 +21,7 @@ from fastface.pipeline.inference.analyser import open_analyser, open_body_finder
 from fastface.pipeline.messages import InferFrames, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
-from fastface.types import BlurGate, Bodies, Faces, Thumbnails
+from fastface.types import BlurGate, Bodies, Faces, FrameCounts, Thumbnails
 
 _Pixels = npt.NDArray[np.uint8]
 
@@ -176,10 +176,10 @@ def answer(
         first=job.task.first,
         faces=faces,
         seconds=seconds,
-        repeated=job.num_frames - len(job.runs),
+        counts=FrameCounts(
+            repeated=job.num_frames - len(job.runs), blurred=job.task.count - job.num_frames, unsharp=unsharp
+        ),
         portraits=portraits,
-        blurred=job.task.count - job.num_frames,
-        unsharp=unsharp,
         bodies=bodies,
     )
 

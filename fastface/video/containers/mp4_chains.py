@@ -37,7 +37,7 @@ _ESSENCE = _KLV_KEY + b"\x01\x02\x01\x01\x0d\x01\x03\x01"
 """First bytes of the key of a frame or of its sound (SMPTE ST 379)."""
 _KLV_HEAD_BYTES = 16 + 9
 
-_PACK, _END_CODE, _FIRST_STREAM = 0xBA, 0xB9, 0xBB
+_END_CODE, _PACK = 0xB9, 0xBA  # lower codes begin no element here, higher codes begin packets
 _START_CODE = b"\0\0\1"
 _MAX_PADDING_BYTES = 2324
 """Maximum number of zeros between two packs: a Video CD fills up its sectors, of this length, with zeros."""
@@ -165,31 +165,34 @@ def _is_program_chain(heads: ElementHeads) -> bool:
     place = 0
     while len(head := heads.read_bytes(place, 14)) >= 6:
         code = head[3] if head.startswith(_START_CODE) else 0
-        if code == _PACK:
-            is_second = head[4] & 0xC0 == 0x40
-            if not is_second and head[4] & 0xF0 != 0x20:
-                return False
-            length = 14 + (head[-1] & 7) if is_second else 12
-        elif code == _END_CODE:
-            length = 4
-        elif code >= _FIRST_STREAM:
-            length = 6 + int.from_bytes(head[4:6])
-            if length == 6:
-                return True  # a packet without an end cannot be checked
-        else:
+        if code < _END_CODE:
             length = heads.count_zeros(place)
             # The counted zeros include those of the next start code.
             if not 2 < length <= _MAX_PADDING_BYTES or heads.read_bytes(place + length, 1) != b"\1":
-                return heads.is_filled(place) or _follows_end_code(heads, place)
+                follows_end = heads.read_bytes(place - 4, 4) == bytes([*_START_CODE, _END_CODE])
+                return heads.is_filled(place) or follows_end
             length -= 2
+        elif code == _END_CODE:
+            length = 4
+        elif code == _PACK:
+            length = _pack_bytes(head)
+        else:
+            length = 6 + int.from_bytes(head[4:6])
+        if not length:
+            return False
+        if code > _PACK and length == 6:
+            return True  # a packet without an end cannot be checked
         if place + length > heads.num_bytes:
             return not heads.contains(place + 4, bytes([*_START_CODE, _PACK]))
         place += length
     return True
 
 
-def _follows_end_code(heads: ElementHeads, place: int) -> bool:
-    return heads.read_bytes(place - 4, 4) == bytes([*_START_CODE, _END_CODE])
+def _pack_bytes(head: bytes) -> int:
+    """Return the bytes of a pack of MPEG-2 or MPEG-1; 0 if it is of neither version."""
+    if head[4] & 0xC0 == 0x40:
+        return 14 + (head[-1] & 7)
+    return 12 if head[4] & 0xF0 == 0x20 else 0
 
 
 def _is_ogg_chain(heads: ElementHeads) -> bool:

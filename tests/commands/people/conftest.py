@@ -1,8 +1,9 @@
-"""The drawn networks, and the command line in this process."""
+"""The drawn networks, the command line in this process, and output folders of drawn films."""
 
 import contextlib
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +12,21 @@ from subprocess import CompletedProcess
 import pytest
 from census_tools import Command
 from cli_tools import environment
+from people_films import SCRIPTS, THIRD
 
 from fastface.cli import main
+from fastface.demo.film import Encoding, draw_film
 from fastface.demo.networks import write_pack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("people") / "models"
     write_pack(folder)
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def command(pack: Path) -> Iterator[Command]:
     """`fastface … --models …` in this process: the same lines, without half a second of imports each time."""
     kept = dict(os.environ)
@@ -46,3 +49,44 @@ def command(pack: Path) -> Iterator[Command]:
     yield run
     os.environ.clear()
     os.environ.update(kept)
+
+
+@pytest.fixture(scope="package")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    for name, script in {**SCRIPTS, **THIRD}.items():
+        draw_film(folder / name, script, Encoding(gop=25))
+    return folder
+
+
+@pytest.fixture(scope="package")
+def counted(films: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OUT of a scan of the two films, and of `people`; tests that change it copy it."""
+    out = tmp_path_factory.mktemp("counted") / "out"
+    done = command("scan", films / "one.mp4", films / "two.mp4", "-o", out, "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = command("people", "-o", out, "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return out
+
+
+@pytest.fixture(scope="package")
+def third(films: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OUT of a scan of the third film alone."""
+    out = tmp_path_factory.mktemp("third") / "out"
+    assert command("scan", films / "three.mp4", "-o", out, "-q").returncode == 0
+    return out
+
+
+@pytest.fixture(scope="package")
+def picked(counted: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OUT after `pick 1 --name Ada`."""
+    out = shutil.copytree(counted, tmp_path_factory.mktemp("picked") / "out")
+    done = command("pick", "1", "--name", "Ada", "-o", out, "--pad", "0", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return out
+
+
+@pytest.fixture
+def out(counted: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(counted, tmp_path / "out")

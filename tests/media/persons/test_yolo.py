@@ -16,9 +16,8 @@ from fastface.faces.analyse import letterbox
 from fastface.faces.scrfd import Detector
 from fastface.models.graph import inspect_graph, prepare_detector, prepare_person
 from fastface.persons.containment import match_person
-from fastface.persons.letterbox import place
 from fastface.persons.network import PersonNetwork
-from fastface.persons.yolo import PersonDetections, PersonDetector, open_person_detector
+from fastface.persons.yolo import PersonDetections, PersonDetector, open_person_detector, place
 
 NAMES = ("yolo11n_int8_mwc.onnx", "yolox_nano.onnx")
 BACKENDS = ("onnxruntime", "openvino")

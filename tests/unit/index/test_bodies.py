@@ -13,8 +13,9 @@ import pytest
 from index_tools import some_faces
 
 from fastface.errors import FaceIndexError
-from fastface.index.bodies import bodies_from_table, bodies_to_table, with_best_pictures
+from fastface.index.portraits import with_best_pictures
 from fastface.index.records import UnitRecord
+from fastface.index.schema import BODIES
 from fastface.index.store import VideoIndex
 from fastface.types import NUM_COLOURS, Bodies, Faces, SampledFrames
 
@@ -75,7 +76,7 @@ def written(index: VideoIndex, bodies: Bodies | None, faces: Faces | None = None
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_bodies_survive_the_table_and_the_file(tmp_path: Path, count: int) -> None:
     bodies = some_bodies(count)
-    assert same(bodies_from_table(bodies_to_table(bodies, {})), bodies)
+    assert same(BODIES.from_table(BODIES.to_table(bodies)), bodies)
     index = VideoIndex(tmp_path, "a")
     written(index, bodies)
     found = index.bodies()

@@ -20,7 +20,7 @@ from fastface.cosine import normalize_rows
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
-from fastface.index.schema import from_table, read_embeddings, to_table
+from fastface.index.schema import FACES
 from fastface.index.store import VideoIndex
 from fastface.types import Faces, SampledFrames
 
@@ -34,8 +34,7 @@ def same(one: Faces, other: Faces) -> bool:
 @pytest.mark.parametrize("count", [0, 1, 1000])
 def test_faces_survive_the_table(count: int) -> None:
     faces = some_faces(count)
-    table = to_table(faces)
-    assert same(from_table(table, read_embeddings(table)), faces)
+    assert same(FACES.from_table(FACES.to_table(faces)), faces)
 
 
 def test_a_plain_reader_finds_the_documented_columns(tmp_path: Path) -> None:

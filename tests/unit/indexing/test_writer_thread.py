@@ -5,79 +5,69 @@ from functools import partial
 
 import pytest
 
-from fastface.indexing.index_writer import WriterThread
+from fastface.indexing.index_writer import Commit, WriterThread
 
 
-def test_what_follows_is_done_in_order_by_the_caller() -> None:
-    done: list[tuple[int, bool, bool]] = []
-    here = threading.get_ident()
+def _commit(number: int, threads: set[int]) -> Commit:
+    threads.add(threading.get_ident())
+    return Commit(str(number))
 
-    def follow(number: int, thread: int) -> None:
-        done.append((number, thread != here, threading.get_ident() == here))
 
-    with WriterThread() as background:
+def test_results_come_in_order_from_one_other_thread() -> None:
+    threads = set[int]()
+    with WriterThread() as thread:
         for number in range(5):
-            background.do(threading.get_ident, partial(follow, number))
-        assert done == []
-        background.settle(0)
-    assert done == [(number, True, True) for number in range(5)]
+            thread.do(partial(_commit, number, threads))
+        commits = thread.collect(0)
+    assert [commit.video_id for commit in commits] == ["0", "1", "2", "3", "4"]
+    assert len(threads - {threading.get_ident()}) == 1
 
 
-def test_few_pieces_are_given_and_what_is_not_done_is_not_waited_for() -> None:
-    gate, done = threading.Event(), list[int]()
-    with WriterThread() as background:
-        background.do(gate.wait, lambda _: done.append(0))
-        background.do(lambda: None, lambda _: done.append(1))
-        background.settle(2)
-        assert done == []
-        background.do(lambda: None, lambda _: done.append(2))
+def test_few_jobs_are_given_and_what_is_not_done_is_not_waited_for() -> None:
+    gate = threading.Event()
+
+    def wait() -> Commit:
+        gate.wait()
+        return Commit("0")
+
+    with WriterThread() as thread:
+        thread.do(wait)
+        thread.do(lambda: Commit("1"))
+        assert thread.collect(2) == []
+        thread.do(lambda: Commit("2"))
         gate.set()
-        background.settle(2)  # one too many: the first is waited for
-        assert done[:1] == [0]
-        background.settle(0)
-    assert done == [0, 1, 2]
-
-
-def test_what_follows_may_ask_for_more() -> None:
-    done: list[str] = []
-    with WriterThread() as background:
-
-        def again(result: str) -> None:
-            done.append(result)
-            if len(done) < 3:
-                background.do(lambda: f"{result}!", again)
-
-        background.do(lambda: "a", again)
-        background.settle(0)
-    assert done == ["a", "a!", "a!!"]
+        first = thread.collect(2)  # one too many: the first is waited for
+        assert first[:1] == [Commit("0")]
+        assert first + thread.collect(0) == [Commit("0"), Commit("1"), Commit("2")]
 
 
 def test_a_failure_is_the_callers() -> None:
-    def fail() -> None:
+    def fail() -> Commit:
         raise OSError(28, "no space")
 
-    done: list[str] = []
-    with pytest.raises(OSError, match="no space"), WriterThread() as background:
-        background.do(fail, lambda _: done.append("after the failure"))
-        background.settle(0)
-    assert done == []
+    with WriterThread() as thread:
+        thread.do(fail)
+        with pytest.raises(OSError, match="no space"):
+            thread.collect(0)
 
 
-def test_after_an_error_what_is_done_counts_and_nothing_is_begun() -> None:
+def test_after_an_error_the_running_job_ends_and_none_begins() -> None:
     done: list[str] = []
     began, gate = threading.Event(), threading.Event()
 
-    def work() -> None:
+    def work() -> Commit:
         began.set()
         gate.wait()
-
-    def follow(_: object) -> None:
         done.append("in work")
-        background.do(lambda: done.append("more"), lambda _: None)
+        return Commit("")
 
-    with pytest.raises(KeyboardInterrupt), WriterThread() as background:
-        background.do(work, follow)
-        background.do(lambda: done.append("never"), lambda _: None)
+    def never() -> Commit:
+        done.append("never")
+        return Commit("")
+
+    with pytest.raises(KeyboardInterrupt), WriterThread() as thread:
+        thread.do(work)
+        thread.do(never)
         began.wait()
         threading.Timer(0.1, gate.set).start()  # after the error; before it, "never" could begin
         raise KeyboardInterrupt

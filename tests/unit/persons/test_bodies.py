@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastface.persons.bodies import BodyFinder, FrameTime
-from fastface.persons.colours import describe_colours
+from fastface.persons.bodies import BodyFinder, FrameTime, describe_colours
 from fastface.persons.yolo import PersonDetections, PersonDetector
 from fastface.pipeline.inference.worker_loop import BatchPixels, find_bodies
 from fastface.pipeline.messages import InferFrames

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastface.persons.colours import describe_colours
+from fastface.persons.bodies import describe_colours
 
 RED, GREEN, BLUE, GREY = (30, 30, 200), (30, 160, 30), (200, 60, 30), (100, 100, 100)
 CELL = (10, 7)

@@ -34,14 +34,14 @@ def test_videos_of_earlier_runs_are_no_work_but_are_counted() -> None:
 def test_what_an_earlier_run_did_of_a_video_is_no_speed() -> None:
     scan = _scan(1, a=VideoProgress(100.0, 60.0, before=50.0))
     assert scan.share == 0.6
-    assert scan.speed(now=110.0) == 1.0
+    assert scan.measure_speed(now=110.0) == 1.0
     assert scan.seconds_left(now=110.0) == 40.0
 
 
 @pytest.mark.parametrize("video", [VideoProgress(100.0), VideoProgress(None)])
 def test_nothing_is_estimated_before_anything_is_known(video: VideoProgress) -> None:
     scan = _scan(1, a=video)
-    assert (scan.seconds_left(now=150.0), scan.speed(now=150.0)) == (None, None)
+    assert (scan.seconds_left(now=150.0), scan.measure_speed(now=150.0)) == (None, None)
     assert scan.text(now=150.0) == "0 of 1 videos"
     video.done = 1.0
     assert scan.seconds_left(now=100.5) is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastface.config import ExportConfig
 from fastface.export.crops import choosing
-from fastface.export.crops.choosing import SAME_SCALE, SAME_YAW, choose_hits
+from fastface.export.crops.choosing import SAME_SCALE, SAME_YAW, choose_crops
 from fastface.faces.wholeness import shown_shares
 from fastface.types import DOUBLE_COSINE, Faces
 
@@ -33,7 +33,7 @@ def _random_faces(seed: int, count: int) -> Faces:
 
 def _chosen(faces: Faces, **settings: float) -> list[int]:
     hits = make_hits(faces, list(range(len(faces))))
-    return [int(row) for row in choose_hits(faces, hits, ExportConfig.model_validate(settings))]
+    return [int(row) for row in choose_crops(faces, hits, ExportConfig.model_validate(settings)).rows]
 
 
 def _cosine(faces: Faces, one: int, other: int) -> float:
@@ -77,12 +77,12 @@ def test_the_best_go_first_and_keep_their_distance() -> None:
     assert _chosen(faces, min_gap=1.0) == [1, 3, 4]
     assert _chosen(faces, min_gap=1.5) == [0, 3, 4]
     assert _chosen(faces, min_gap=0.0) == [0, 1, 2, 3, 4]
-    assert choose_hits(faces, make_hits(faces, []), ExportConfig()).tolist() == []
+    assert choose_crops(faces, make_hits(faces, []), ExportConfig()).rows.tolist() == []
 
 
 def test_rows_are_those_of_the_hits_and_not_of_the_faces() -> None:
     faces = make_faces([0.0, 5.0, 10.0, 15.0])
-    assert choose_hits(faces, make_hits(faces, [1, 3]), ExportConfig()).tolist() == [0, 1]
+    assert choose_crops(faces, make_hits(faces, [1, 3]), ExportConfig()).rows.tolist() == [0, 1]
 
 
 def test_of_equally_good_ones_the_earlier_goes_first_then_the_one_further_left() -> None:
@@ -145,7 +145,7 @@ def test_the_order_of_the_hits_does_not_matter(seed: int, most: int) -> None:
     order = np.random.default_rng(seed).permutation(40)
     config = ExportConfig(min_gap=0.5, max_crops=most)
     shuffled = make_hits(faces, order.tolist())
-    assert sorted(shuffled.face[choose_hits(faces, shuffled, config)].tolist()) == _chosen(
+    assert sorted(shuffled.face[choose_crops(faces, shuffled, config).rows].tolist()) == _chosen(
         faces, min_gap=0.5, max_crops=most
     )
 
