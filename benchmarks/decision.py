@@ -1,6 +1,6 @@
 """How alike are strangers, is the expected number of false tracks honest, and what do the constants cost or gain?
 
-    python benchmarks/decision.py [--shared ../shared] [--write]
+    python benchmarks/decision.py [--shared ../shared] [--pack buffalo_s] [--models DIR] [--write]
 
 1. Scans the eight real clips, reads the photo folders, and compares every track with every person who is not in its
    clip: the figures of `ImpostorDistribution` for the network, as `models/catalog.py` has them.
@@ -32,7 +32,7 @@ from fastface.gallery.thresholds import ComparisonCounts, MatchThresholds, Track
 from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.impostors import ImpostorDistribution
 from fastface.index.store import VideoIndex
-from fastface.models.catalog import THRESHOLDS
+from fastface.models.catalog import DEFAULT_THRESHOLDS, PACKS, THRESHOLDS
 from fastface.timeline import build_spans
 from fastface.types import Gallery, SpanRow, Target
 
@@ -50,6 +50,9 @@ CAST: dict[str, tuple[str, ...]] = {
 
 TRUTH = {"friends": "friends", "azvi_herapheri": "azvi_herapheri", "plastic_bubble_02": "plastic_bubble"}
 """Labelled clips, and the photos to ask them for."""
+
+Models = dict[str, object]
+"""The settings that choose the networks."""
 
 PAIRS = 20_000
 MARGIN, GROWTH_LEAD = 0.05, 0.2
@@ -74,18 +77,22 @@ class Person:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--pack", default="buffalo_s", choices=PACKS)
+    parser.add_argument("--models", type=Path, help="folder of packs; without it the models of --shared")
     add_tiny(parser)
     options = parser.parse_args()
+    pack = PACKS[options.pack]
+    models: Models = {"dir": options.models or options.shared / "models", "pack": pack.name}
     names = ["friends", "street"] if options.tiny else list(CAST)
     with tempfile.TemporaryDirectory() as folder:
-        clips = list(scan(options.shared, names, Path(folder)))
-        persons = list(enroll(options.shared, Path(folder)))
-        in_use = THRESHOLDS["w600k_mbf"].impostors
+        clips = list(scan(options.shared, models, names, Path(folder)))
+        persons = list(enroll(options.shared, models, Path(folder)))
+        in_use = THRESHOLDS.get(pack.recogniser, DEFAULT_THRESHOLDS).impostors
         measured = measure(clips, persons)
         lines = [
             machine(),
             "",
-            "`python benchmarks/decision.py`: w600k_mbf.",
+            f"`python benchmarks/decision.py --pack {pack.name}`: {pack.recogniser}.",
             "",
             *describe(measured, in_use),
             "",
@@ -96,32 +103,32 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if options.write:
-        write_section("Which tracks are whose", text)
+        write_section(
+            "Which tracks are whose"
+            if pack.name == "buffalo_s"
+            else f"Which tracks are whose, with the pack {pack.name}",
+            text,
+        )
 
 
-def scan(shared: Path, names: Sequence[str], folder: Path) -> Iterator[Clip]:
+def scan(shared: Path, models: Models, names: Sequence[str], folder: Path) -> Iterator[Clip]:
     """The index of each clip, at the default settings."""
     for name in names:
         out = folder / name
         films = [str(shared / "media" / "clips" / f"{name}.mp4")]
-        fastface.scan(films, out=out, models=models(shared))
+        fastface.scan(films, out=out, models=models)
         index = VideoIndex(out / ".fastface" / "index", f"{name}.mp4")
         faces = index.faces()
         yield Clip(name, VideoFaces(faces, index.tracks(), np.full(len(faces), 0.2)))
 
 
-def models(shared: Path) -> dict[str, object]:
-    """The settings that choose the networks."""
-    return {"dir": shared / "models", "pack": "buffalo_s"}
-
-
-def enroll(shared: Path, folder: Path) -> Iterator[Person]:
+def enroll(shared: Path, models: Models, folder: Path) -> Iterator[Person]:
     """The persons of all folders of photos; those with the photos of somebody else among theirs, as a user has them."""
     for photos in sorted({name for folders in CAST.values() for name in folders} | {"jurassic"}):
         if not (shared / "media" / "photos" / photos).is_dir():
             continue
         bank = folder / f"{photos}.npz"
-        found = fastface.enroll([str(shared / "media" / "photos" / photos)], bank=bank, models=models(shared))
+        found = fastface.enroll([str(shared / "media" / "photos" / photos)], bank=bank, models=models)
         yield from (Person(photos, target) for target in found.gallery.targets)
 
 
@@ -157,10 +164,19 @@ def measure(clips: Sequence[Clip], persons: Sequence[Person], seed: int = 0) -> 
         deviation=float(evidence.std()),
         tail_start=start,
         tail_scale=float((evidence[evidence > start] - start).mean()),
+        tail_shape=min(0.0, pareto_shape(evidence[evidence > start] - start)),
         nearest_gain=float(np.mean(gain)),
         film_shift=shift,
         film_correlation=correlation,
     )
+
+
+def pareto_shape(exceedances: np.ndarray) -> float:
+    """The shape of a generalized Pareto law, by probability-weighted moments (Hosking and Wallis 1987)."""
+    ranked = np.sort(exceedances)
+    beyond = 1 - (np.arange(1, len(ranked) + 1) - 0.35) / len(ranked)
+    mean, weighted = float(ranked.mean()), float((ranked * beyond).mean())
+    return 2 - mean / (mean - 2 * weighted)
 
 
 def measure_films(clips: Sequence[Clip], usual: ImpostorDistribution, mean: float) -> tuple[float, float]:
@@ -187,7 +203,16 @@ def describe(measured: ImpostorDistribution, in_use: ImpostorDistribution) -> It
     """The table of the distribution."""
     yield "| figure | measured | in use |"
     yield "|---|---|---|"
-    for name in ("mean", "deviation", "tail_start", "tail_scale", "nearest_gain", "film_shift", "film_correlation"):
+    for name in (
+        "mean",
+        "deviation",
+        "tail_start",
+        "tail_scale",
+        "nearest_gain",
+        "film_shift",
+        "film_correlation",
+        "tail_shape",
+    ):
         yield f"| {name} | {getattr(measured, name):.3f} | {getattr(in_use, name):.3f} |"
     for pairs in (1_000, 100_000, 10_000_000):
         thresholds = [TrackRule.from_risk(usual, 0.1, ComparisonCounts(pairs)).anywhere for usual in (measured, in_use)]

@@ -33,6 +33,7 @@ from fastface.faces.scrfd import Detections, Detector
 from fastface.models.graph import prepare_detector, prepare_recogniser
 from fastface.models.packs import PackFolder
 from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
+from fastface.types import ALIGNED_SIZE
 from fastface.video.frames.image_file import read_picture
 
 CANVAS = (640, 384)
@@ -162,7 +163,7 @@ def session_of(order: Order, device: DeviceInfo, kind: str) -> Session:
     """A session for every batch that is measured: of the shapes that a run with the largest would have."""
     prepare = prepare_detector if kind == "detector" else prepare_recogniser
     cache, largest = Path(order.cache), max(order.batches)
-    shapes = detector_shapes(largest, CANVAS) if kind == "detector" else recogniser_shapes(largest)
+    shapes = detector_shapes(largest, CANVAS) if kind == "detector" else recogniser_shapes(ALIGNED_SIZE, largest)
     # As in a run the engine is tuned for its usual batch, and that is captured.
     shapes = replace(shapes, usual=(min(USUAL_BATCH, largest), *shapes.usual[1:]))
     threads = len(os.sched_getaffinity(0))

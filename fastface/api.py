@@ -60,9 +60,28 @@ def find(
     return workflows.find(config, _texts(targets), Path(out), observer or Observer())
 
 
-def people(out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings) -> PeopleResult:
-    """List all persons in the index in `out`, like `fastface people`. Arguments and errors: see `run`."""
-    return census.people(_load(Path(out), settings, with_export=False), Path(out), observer or Observer())
+def people(
+    out: str | Path = "out",
+    *,
+    targets: Paths = (),
+    names: str | Path | None = None,
+    observer: Observer | None = None,
+    **settings: Settings,
+) -> PeopleResult:
+    """List all persons in the index in `out`, like `fastface people`.
+
+    Args:
+        out: The output folder.
+        targets: Photos, folders of photos, or banks that name the persons.
+        names: Edited table of names, as `people` writes it.
+        observer: Receives the progress; None discards it.
+        settings: See `run`.
+
+    Raises:
+        ConfigError, InterruptError, FastfaceError: See `run`; also a wrong row in the table of names.
+    """
+    config, table = _load(Path(out), settings, with_export=False), None if names is None else Path(names)
+    return census.people(config, Path(out), observer or Observer(), targets=_texts(targets), names=table)
 
 
 def pick(

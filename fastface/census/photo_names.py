@@ -1,11 +1,11 @@
 """Record which tracks matched a target's photos, so that `people` can name the persons of these tracks.
 
-`run` and `find` record the tracks in OUT/.fastface/photo_names.json: {label: {source: [track, …]}}, with one source for
-each searched video. `census` reads them. A name that `pick` gave has priority.
+`run`, `find` and `people -t` record the tracks in OUT/.fastface/photo_names.json: {label: {source: [track, …]}}, with
+one source for each searched video. `census` reads them. A name that the user gave has priority.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from fastface.census.clusters.numbering import CensusTracks, track_keys
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.gallery.matching import EVERYONE
+from fastface.gallery.photo_set.sources import make_label
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.names import is_shown
 from fastface.runtime.context import RunContext
 from fastface.search.searcher import VideoFindings
 from fastface.types import Faces, Person
@@ -40,11 +42,21 @@ def is_reserved_name(name: str) -> bool:
     return name == EVERYONE or name.isdecimal() or name.removeprefix("person ").isdecimal()
 
 
+def describe_bad_name(name: str) -> str:
+    """Return why a text could not be recognised as the name of a person; empty if it can."""
+    is_bad = make_label(name) == EVERYONE or is_reserved_name(name) or not name.strip() or not is_shown(name)
+    return f"{name!r} cannot be the name of a person" if is_bad else ""
+
+
+TracksByName = dict[str, dict[str, list[int]]]
+"""{name: {source: numbers of its tracks}}; see `source_key`."""
+
+
 @dataclass(slots=True)
 class PhotoNames:
     """Collect the tracks of the targets of one search, video by video."""
 
-    tracks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    tracks: TracksByName = field(default_factory=dict)
 
     def add(self, context: RunContext, found: VideoFindings) -> None:
         """Add the tracks of one video."""
@@ -61,9 +73,8 @@ class PhotoNames:
         """Merge the tracks into the file. A target that was searched again replaces its earlier tracks."""
         if self.tracks:
             # The newest targets come first: `name_by_photos` prefers them at a tie.
-            others = {label: sources for label, sources in _read_names(state).items() if label not in self.tracks}
-            content = {"schema_version": _SCHEMA_VERSION, "names": {**self.tracks, **others}}
-            write_atomic(state / "photo_names.json", json.dumps(content) + "\n", private=True)
+            others = {label: sources for label, sources in read_names(state).items() if label not in self.tracks}
+            write_names(state, {**self.tracks, **others})
 
 
 def name_by_photos(context: RunContext, persons: Sequence[Person], tracks: CensusTracks) -> tuple[Person, ...]:
@@ -72,7 +83,7 @@ def name_by_photos(context: RunContext, persons: Sequence[Person], tracks: Censu
     Raises:
         FaceIndexError: The file is damaged.
     """
-    named = _read_names(context.out.state)
+    named = read_names(context.out.state)
     shares = np.zeros((len(named), len(persons)))
     for row, sources in enumerate(named.values()):
         shares[row] = _shares(sources, tracks, len(persons))
@@ -96,7 +107,36 @@ def name_by_photos(context: RunContext, persons: Sequence[Person], tracks: Censu
     return called
 
 
-def _read_names(state: Path) -> dict[str, dict[str, list[int]]]:
+def forget_tracks(names: TracksByName, tracks: Mapping[str, Collection[int]]) -> TracksByName:
+    """Return the names without these tracks, {source: numbers}; their persons then have no name by photos.
+
+    The sources stay as searched: a missing track counts against a name.
+    """
+    return {
+        label: {
+            source: [number for number in numbers if number not in tracks.get(source, ())]
+            for source, numbers in sources.items()
+        }
+        for label, sources in names.items()
+    }
+
+
+def write_names(state: Path, names: TracksByName) -> None:
+    """Write the tracks of all names, readable by the owner only.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    content = {"schema_version": _SCHEMA_VERSION, "names": names}
+    write_atomic(state / "photo_names.json", json.dumps(content) + "\n", private=True)
+
+
+def read_names(state: Path) -> TracksByName:
+    """Read the tracks of all names; empty if no photo was searched.
+
+    Raises:
+        FaceIndexError: The file is damaged.
+    """
     path = state / "photo_names.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

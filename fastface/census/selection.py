@@ -51,7 +51,7 @@ def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = F
         if len(found) > 1:
             faults.append(f"{one!r} is the name of {in_words(census, found)}: choose by number")
         elif not found:
-            faults.append(_describe_missing(census, one))
+            faults.append(describe_missing(census, one))
     if not chosen:
         faults.append("give at least one person, by number or name")
     if faults:
@@ -59,7 +59,7 @@ def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = F
     return sorted(places)
 
 
-def _describe_missing(census: Census, one: str) -> str:
+def describe_missing(census: Census, one: str) -> str:
     """Return the message that no person of the census has this number or name."""
     digits = one.removeprefix("person ")
     number = int(digits) if digits.isascii() and digits.isdecimal() else 0
@@ -89,9 +89,9 @@ def together_note(census: Census, places: Sequence[int]) -> str:
     return f"{'; '.join(met)}; merged as requested" if met else ""
 
 
-def best_tracks(census: Census, rows: _Rows) -> _Rows:
-    """Return the rows of the best tracks, at most MOST_ANCHORS."""
-    return rows[np.lexsort((rows, -census.table.tracks.quality[rows]))][:MOST_ANCHORS]
+def best_tracks(census: Census, rows: _Rows, most: int = MOST_ANCHORS) -> _Rows:
+    """Return the rows of the best tracks, at most `most`."""
+    return rows[np.lexsort((rows, -census.table.tracks.quality[rows]))][:most]
 
 
 def choose_anchors(context: RunContext, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
@@ -186,3 +186,29 @@ def tell_store(context: RunContext, census: Census, places: Sequence[int], name:
         number = store.merge(identities) if len(identities) > 1 else identities[0]
         if name:
             store.name(number, name)
+
+
+def describe_new_numbers(before: Census, now: Census, place: int, said: Corrections) -> str:
+    """Return the number and name of a person in the new census; empty if they are unchanged."""
+    title, number = before.persons[place].title, before.persons[place].number
+    rows = before.list_stretches([place])
+    rows = rows[before.unseen.is_faceless[rows]]
+    # A body whose owner a face identifies may have new stretches; a body without one stays a single track.
+    seen = _find_same(before.table.tracks, np.flatnonzero(before.label == place), now.table.tracks)
+    bodies = _find_same(before.unseen.tracks, rows, now.unseen.tracks)
+    bodies = bodies[now.unseen.is_faceless[bodies]]
+    anchored = now.table.anchored
+    cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
+    labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
+    places = np.unique(labels[labels >= 0]).tolist()
+    if not places:
+        return f"{title} is no longer listed"
+    is_same = [now.persons[one].number for one in places] == [number]
+    return "" if is_same else f"{title} is now {in_words(now, places)}"
+
+
+def _find_same(before: Tracks, rows: _Rows, now: Tracks) -> _Rows:
+    """Find the rows of earlier tracks in the new table: the same video and number."""
+    named = set(zip(before.video[rows].tolist(), before.number[rows].tolist(), strict=True))
+    pairs = zip(now.video.tolist(), now.number.tolist(), strict=True)
+    return np.flatnonzero(np.array([pair in named for pair in pairs], np.bool_))

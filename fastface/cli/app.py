@@ -18,6 +18,7 @@ COMMANDS = {
     "find": "run.find",
     "people": "people.people",
     "pick": "pick.pick",
+    "correct": "correct.correct",
     "report": "report.report",
     "timelines": "timelines.timelines",
     "enroll": "enroll.enroll",

@@ -1,15 +1,13 @@
-"""Apply the user's corrections of a census: `fastface pick --merge`, `--split`, `--reject`, `--restore` and `--undo`.
+"""Apply the user's corrections of a census: those of `fastface pick`, and files that people.html saved.
 
-`cli.commands.pick` calls it. Each correction is stored under OUT/.fastface, then the census is rebuilt.
+`cli.commands.pick` and `cli.commands.correct` call it. Each correction is stored under OUT/.fastface, then the census
+is rebuilt.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from fastface.census.census import (
     Census,
@@ -19,22 +17,21 @@ from fastface.census.census import (
     undo_path,
     with_shown_settings,
 )
-from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.census.clusters.correction_log import read_corrections, write_corrections
-from fastface.census.clusters.corrections import Anchor, Corrections, rejoin_tracks
+from fastface.census.clusters.corrections import Corrections, rejoin_tracks
+from fastface.census.people_changes import apply_changes
+from fastface.census.people_file import read_people_file, resolve_people_file
+from fastface.census.photo_names import write_names
 from fastface.census.selection import (
-    best_tracks,
-    body_anchors,
     choose_anchors,
-    face_anchors,
+    describe_new_numbers,
     find_current_anchors,
     find_places,
-    in_words,
     log_correction,
-    make_anchor,
     tell_store,
     together_note,
 )
+from fastface.census.splitting import split_person
 from fastface.census.store.base import open_existing
 from fastface.commands.people import PeopleResult, publish
 from fastface.config import Config
@@ -43,15 +40,11 @@ from fastface.errors import ConfigError
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
-from fastface.tracking.track_cuts import best_cut
-from fastface.types import Tracks
 
 Correction = Literal["merge", "split", "reject", "restore"]
 
-_Rows = npt.NDArray[np.int64]
-
-_SPLIT_STEP = 0.02
-"""Step by which the threshold rises until the cluster of a person splits in two."""
+_STEPS = {"file": "a file of corrections", "names": "a table of names"}
+"""{step of several corrections in the log: its description}"""
 
 
 def correct(
@@ -95,9 +88,33 @@ def correct(
         corrected.save(corrections_path(context))
         census = take_census(context, corrected)
         for place in places:
-            if told := _became(before, census, place, corrected):
+            if told := describe_new_numbers(before, census, place, corrected):
                 context.observer.note(told)
         return publish(context, census)
+
+
+def correct_by_file(config: Config, path: Path, out: Path, observer: Observer) -> PeopleResult:
+    """Store the corrections that people.html saved, as one step, and rebuild the census.
+
+    Args:
+        config: The settings; the census uses the settings of the last `people`.
+        path: The file.
+        out: The output folder.
+        observer: Receives the progress and the new numbers.
+
+    Raises:
+        ConfigError: It is no such file, a person of it is not the same any more, or corrections contradict each other.
+        FastfaceError: See `people`.
+    """
+    file = read_people_file(path)
+    look_at_index(config, out)
+    with open_context(config, out, observer, "pick") as opened:
+        said = Corrections.load(corrections_path(opened))
+        context, before = shown_census(opened, said)
+        now = apply_changes(context, before, said, resolve_people_file(file, before), "file")
+        if now is None:
+            context.observer.note("the file holds no correction that is not made already; nothing was changed")
+        return publish(context, now or before)
 
 
 def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
@@ -119,9 +136,12 @@ def undo(config: Config, out: Path, observer: Observer) -> PeopleResult:
         if last.groups:
             with open_existing(last.store) as store:
                 store.regroup(last.groups)
+        if last.photo_names is not None:
+            write_names(context.out.state, last.photo_names)
         write_corrections(undo_path(context), known[:-1])
         of_whom = f" of {' and '.join(map(str, last.numbers))}" if last.numbers else ""
-        context.observer.note(f"took back: {last.what}{of_whom} (numbers of list {last.census})")
+        what = _STEPS.get(last.what, last.what)
+        context.observer.note(f"took back: {what}{of_whom} (numbers of list {last.census})")
         return publish(context, take_census(context, last.before))
 
 
@@ -156,7 +176,7 @@ def _correct(
         if correction == "reject":
             said = said.with_rejection(choose_anchors(context, census, [place]))
         else:
-            said = _split(context, census, place, said)
+            said = split_person(context, census, place, said)
     return said
 
 
@@ -170,80 +190,3 @@ def _merge(context: RunContext, census: Census, places: Sequence[int], said: Cor
     if note := together_note(census, places):
         context.observer.note(note)
     return said.with_merge(choose_anchors(context, census, places))
-
-
-def _split(context: RunContext, census: Census, place: int, said: Corrections) -> Corrections:
-    """Return the corrections with a person cut in two.
-
-    Raises:
-        ConfigError: The person is one track of similar faces.
-    """
-    rows = np.flatnonzero(census.label == place)
-    if (bodies := body_anchors(context, census, [place])) and len(rows) + len(bodies) > 1:
-        return said.without_links(bodies)
-    if len(rows) < 2:
-        return said.with_cut(*_halves_of_track(context, census, place, rows))
-    one, other = (tuple(face_anchors(context, census, half).values()) for half in _halves(context, census, rows))
-    return said.with_split(one, other)
-
-
-def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
-    """Cut the tracks of a person in two: the largest part at the lowest threshold that splits them, and the rest."""
-    none, settings = np.empty((0, 2), np.int64), context.config.people
-    assert settings.link_threshold is not None
-    label, threshold = np.zeros(len(rows), np.int64), settings.link_threshold
-    while not label.any():
-        threshold += _SPLIT_STEP
-        rule = LinkRule(threshold, settings.clear_score, threshold)
-        label, _ = cluster_tracks(census.table.tracks[rows], rule, apart=none, together=none)
-    largest = int(np.bincount(label).argmax())
-    return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
-
-
-def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
-    """Cut a person's only track: return the last face before the cut and the first face after it.
-
-    Raises:
-        ConfigError: The person has no face, or the settings treat all faces of the track as one person.
-    """
-    alone = f"person {census.persons[place].number} has a single track and cannot be split"
-    threshold = context.config.people.link_threshold
-    assert threshold is not None
-    if not len(rows):
-        raise ConfigError(alone)
-    tracks, row = census.table.tracks, int(rows[0])
-    video_id = census.table.records[tracks.video[row]].video_id
-    faces = VideoIndex(context.out.index, video_id).faces()
-    own = np.flatnonzero(faces.tracks == tracks.number[row])
-    cut = best_cut(faces, own[np.argsort(faces.time[own], kind="stable")])
-    if cut is None or cut.cosine >= threshold:
-        alike = "" if cut is None else f": each cut is between faces with a similarity of {cut.cosine:.2f} or more"
-        raise ConfigError(alone + alike)
-    contract = context.networks.contract
-    return make_anchor(video_id, faces, cut.before, contract), make_anchor(video_id, faces, cut.after, contract)
-
-
-def _became(before: Census, now: Census, place: int, said: Corrections) -> str:
-    """Return the number and name of a person in the new census; empty if they are unchanged."""
-    title, number = before.persons[place].title, before.persons[place].number
-    rows = before.list_stretches([place])
-    rows = rows[before.unseen.is_faceless[rows]]
-    # A body whose owner a face identifies may have new stretches; a body without one stays a single track.
-    seen = _same(before.table.tracks, np.flatnonzero(before.label == place), now.table.tracks)
-    bodies = _same(before.unseen.tracks, rows, now.unseen.tracks)
-    bodies = bodies[now.unseen.is_faceless[bodies]]
-    anchored = now.table.anchored
-    cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
-    labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
-    places = np.unique(labels[labels >= 0]).tolist()
-    if not places:
-        return f"{title} is no longer listed"
-    is_same = [now.persons[one].number for one in places] == [number]
-    return "" if is_same else f"{title} is now {in_words(now, places)}"
-
-
-def _same(before: Tracks, rows: _Rows, now: Tracks) -> _Rows:
-    """Find the rows of earlier tracks in the new table: the same video and number."""
-    named = set(zip(before.video[rows].tolist(), before.number[rows].tolist(), strict=True))
-    pairs = zip(now.video.tolist(), now.number.tolist(), strict=True)
-    return np.flatnonzero(np.array([pair in named for pair in pairs], np.bool_))

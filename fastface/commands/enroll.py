@@ -1,15 +1,19 @@
 """Run `fastface enroll`, and load galleries from photos for other commands; photos are read in `enrollment.process`."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from fastface.config import Config
 from fastface.distribution import VERSION
 from fastface.enrollment.photo_pool import picture_settings, read_pictures
 from fastface.errors import ConfigError, InputError, InterruptError
-from fastface.gallery.photo_set.sources import collect
+from fastface.gallery.photo_set.region_matching import match_regions
+from fastface.gallery.photo_set.sources import Photo, collect
 from fastface.gallery.photo_set.test_time_augmentation import Resampling
+from fastface.gallery.photo_set.xmp_regions import Region
 from fastface.gallery.references import GalleryReport, ReferenceRule, load_gallery, save_gallery
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.messages import Role, with_network_precision
@@ -19,16 +23,16 @@ from fastface.runtime.networks import Networks
 from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import EnrollResult
 from fastface.runtime.shutdown import interruptible
-from fastface.types import Faces, Gallery
+from fastface.types import Faces, Gallery, PhotoFaces
 from fastface.video.frames.canvas import picture_limit
 
 _SERVE = "fastface.enrollment.process:serve"
 _MIN_FACE = 16
 
-_LOOK = "any turn"
+_LOOK = "any turn, with size"
 """Version of the way photos are analysed: faces stored by another version are not used."""
 
-_PhotoFaces = dict[Path, Faces | InputError]
+_PhotoFaces = dict[Path, PhotoFaces | InputError]
 
 
 def enrol(
@@ -57,19 +61,25 @@ def enrol(
         WorkerError: The process ends with every photo.
         InterruptError: The user stopped the command.
     """
-    photos = [*collect(targets).photos, *collect(config.match.lookalikes).photos]
+    wanted, unwanted = collect(targets), collect(config.match.lookalikes)
+    photos = [*wanted.photos, *unwanted.photos]
     found = _collect_faces(dict.fromkeys(photo.path for photo in photos), config, networks, interrupted, known)
+    tagged = _match_tags(photos, found)
 
     def analyse(path: Path) -> Faces:
-        faces = found.get(path, InputError(path, "it was not there when photos were listed"))
-        if isinstance(faces, InputError):
-            raise faces
-        return faces
+        result = found.get(path, InputError(path, "it was not there when photos were listed"))
+        if isinstance(result, InputError):
+            raise result
+        return result.faces
+
+    def select(photo: Photo, faces: Faces) -> Faces:
+        return faces if photo.region is None else faces[np.array(tagged.get(photo, ()), np.int64)]
 
     return load_gallery(
-        targets,
-        config.match.lookalikes,
+        wanted,
+        unwanted,
         analyse=analyse,
+        select=select,
         rule=ReferenceRule(
             contract=networks.contract,
             alike=networks.limits.enter,
@@ -80,6 +90,20 @@ def enrol(
         ),
         check=partial(_check, interrupted),
     )
+
+
+def _match_tags(photos: Iterable[Photo], found: _PhotoFaces) -> dict[Photo, tuple[int, ...]]:
+    """Return {photo: row of the tagged face}, without a row if there is no face at the place of the tag."""
+    of_path: dict[Path, list[tuple[Photo, Region]]] = {}
+    for photo in dict.fromkeys(photos):
+        if photo.region is not None:
+            of_path.setdefault(photo.path, []).append((photo, photo.region))
+    tagged: dict[Photo, tuple[int, ...]] = {}
+    for path, regions in of_path.items():
+        if isinstance(result := found.get(path), PhotoFaces):
+            rows = match_regions([region for _, region in regions], result.faces, result.size)
+            tagged |= {photo: () if row is None else (row,) for (photo, _), row in zip(regions, rows, strict=True)}
+    return tagged
 
 
 def _check(interrupted: Callable[[], int | None]) -> None:
@@ -99,11 +123,11 @@ def _collect_faces(
         return _read_photos(paths, config, networks, interrupted)
     index = PhotoIndex(known, _settings_key(config, networks))
     keys = {path: index.key(path) for path in paths}
-    looked_up = {path: index.faces(key) for path, key in keys.items()}
+    looked_up = {path: index.read(key) for path, key in keys.items()}
     found: _PhotoFaces = {path: faces for path, faces in looked_up.items() if faces is not None}
     seen = _read_photos([path for path in paths if path not in found], config, networks, interrupted)
     for path, result in seen.items():
-        if isinstance(result, Faces) and index.key(path) == keys[path]:  # else the file was replaced meanwhile
+        if isinstance(result, PhotoFaces) and index.key(path) == keys[path]:  # else the file was replaced meanwhile
             index.store(keys[path], result)
     return found | seen
 
@@ -128,7 +152,7 @@ def _read_photos(
 ) -> _PhotoFaces:
     limit = picture_limit(config.scan.max_pixels)
     settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
-    return read_pictures(paths, lambda: ProcessPool("enrolment", _SERVE, 1, settings), interrupted, Faces)
+    return read_pictures(paths, lambda: ProcessPool("enrolment", _SERVE, 1, settings), interrupted, PhotoFaces)
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:

@@ -1,6 +1,6 @@
 """Run `fastface people`: list all persons of an index, as tables, pictures, a page to choose from, and embeddings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,20 +8,29 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.census.body_only import read_bodies
+from fastface.census.cast_naming import name_cast
 from fastface.census.census import Census, corrections_path, forget_shown, note_shown, take_census
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER
 from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.files import write_people
+from fastface.census.names_table import mark_read, read_names_table
+from fastface.census.people_changes import apply_changes
+from fastface.commands.enroll import enrol
 from fastface.config import Config
-from fastface.diagnostics.preflight import look_at_index
+from fastface.diagnostics.preflight import look_at_index, look_back
+from fastface.errors import ConfigError
 from fastface.export.exporter import Exporter
 from fastface.export.overlay import BoxTrack, box_tracks
+from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.store import VideoIndex
-from fastface.names import pluralize
+from fastface.names import pluralize, shorten_lines
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.types import Bodies, Faces, HitKind, Hits, Person
+
+_MOST_REMARKS = 20
+"""Maximum number of remarks on photos that are printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +65,58 @@ class PeopleResult:
         return self.out / "people" / "people.html"
 
 
-def people(config: Config, out: Path, observer: Observer) -> PeopleResult:
+def people(
+    config: Config, out: Path, observer: Observer, *, targets: Sequence[str] = (), names: Path | None = None
+) -> PeopleResult:
     """Build the census of the index in `out`, and write OUT/people.
 
     Decodes only for `people.video`, and for persons whose pictures did not fit the scan's limit.
 
+    Args:
+        config: The settings.
+        out: The output folder.
+        observer: Receives the progress.
+        targets: Photos, folders or banks that name persons of the census.
+        names: Edited table of names to apply, see `census.names_table`.
+
     Raises:
-        ConfigError: There is no index in `out`.
+        ConfigError: There is no index in `out`, the targets cannot be used, or the table has wrong rows.
         FaceIndexError, StoreError: The index or the identity store is damaged or cannot be reached.
         SpaceError, InterruptError, FastfaceError: See `run`.
     """
-    look_at_index(config, out)
+    if targets:
+        look_back(config, targets, out)
+    else:
+        look_at_index(config, out)
     with open_context(config, out, observer, "people") as context:
-        return publish(context, take_census(context, Corrections.load(corrections_path(context))))
+        references = _enrol(context, targets) if targets else None
+        said = Corrections.load(corrections_path(context))
+        census = take_census(context, said)
+        if names is not None:
+            changes, notes = read_names_table(names, census)
+            for line in notes:
+                observer.note(line)
+            census = apply_changes(context, census, said, changes, "names") or census
+            mark_read(context, names)
+        if references is not None:
+            census = name_cast(context, census, references)
+        return publish(context, census)
+
+
+def _enrol(context: RunContext, targets: Sequence[str]) -> ReferenceSet:
+    """Read the photos, and log what is odd about them."""
+    gallery, report = enrol(
+        tuple(targets),
+        context.config,
+        context.networks,
+        context.interruption,
+        known=context.out.photos,
+    )
+    if gallery.everyone:
+        raise ConfigError("-t '*' names no person: give photos")
+    for line in shorten_lines(report.warnings, _MOST_REMARKS):
+        context.observer.note(line)
+    return ReferenceSet(gallery)
 
 
 def publish(context: RunContext, census: Census) -> PeopleResult:

@@ -12,7 +12,7 @@ from fastface.census.census import Census, corrections_path, shown_census, take_
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.unseen_bodies import once_a_frame
 from fastface.census.files import write_people
-from fastface.census.photo_names import is_reserved_name
+from fastface.census.photo_names import describe_bad_name
 from fastface.census.selection import (
     choose_anchors,
     find_current_anchors,
@@ -31,13 +31,12 @@ from fastface.errors import ConfigError
 from fastface.export.selection_npz import PickedVideo, write_picked
 from fastface.files import private_folder
 from fastface.gallery.bank import save_bank
-from fastface.gallery.matching import EVERYONE
 from fastface.gallery.nearest import match_given
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.photo_set.sources import make_label
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.store import VideoIndex
-from fastface.names import is_shown, valid_text
+from fastface.names import valid_text
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import RunResult
@@ -78,8 +77,8 @@ def pick(
     """
     look_at_index(config, out)
     name = valid_text(name)  # the store keeps names in this form
-    if name:
-        _check_name(name)
+    if name and (fault := describe_bad_name(name)):
+        raise ConfigError(fault)
     with open_context(config, out, observer, "pick") as opened, write_report(opened, "pick") as result:
         corrections = Corrections.load(corrections_path(opened))
         context, census = shown_census(opened, corrections, shown)
@@ -121,17 +120,6 @@ def _write_bank(context: RunContext, census: Census, label: str, rows: npt.NDArr
         context.ledger.forget_export(bank)
     context.observer.note(f"{label}: the face is never seen, so no bank was written")
     return ()
-
-
-def _check_name(name: str) -> None:
-    """Reject a text that could not be recognised as a name.
-
-    Raises:
-        ConfigError: The name is such a text.
-    """
-    reserved = make_label(name) == EVERYONE or is_reserved_name(name)
-    if reserved or not name.strip() or not is_shown(name):
-        raise ConfigError(f"{name!r} cannot be the name of a person")
 
 
 def _resolve_name(census: Census, places: Sequence[int], name: str) -> str:

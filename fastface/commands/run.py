@@ -21,7 +21,8 @@ from fastface.errors import InterruptError
 from fastface.export.exporter import Exporter
 from fastface.export.tables.results import VideoHits, open_hits_table, write_crops_table, write_review, write_spans
 from fastface.export.taken_faces import write_taken_faces
-from fastface.export.timelines.writer import remove_outdated
+from fastface.export.timelines.writer import FOLDER as TIMELINES
+from fastface.export.timelines.writer import remove_outdated, write_timelines
 from fastface.files import private_folder
 from fastface.gallery.matching import match
 from fastface.gallery.reference_set import ReferenceSet
@@ -378,9 +379,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     if not (context.config.growth.grow and context.config.match.tracks):
         forget_growth(root)
     write_spans(root, exports.spans)
-    if num_timelines := remove_outdated(root, context.ledger):
-        removed = pluralize(num_timelines, "outdated file")
-        context.observer.note(f"Removed {removed} in timelines/; fastface timelines writes them again")
+    _update_timelines(context, result)
     write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
     result.spans = tuple(exports.spans)
     result.hits, result.num_near_misses = hits, len(near_misses)
@@ -398,6 +397,21 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
         context.observer.note(line)
     result.remarks = (*result.remarks, *lost)
     result.export_failures = tuple(exports.failures)
+
+
+def _update_timelines(context: RunContext, result: RunResult) -> None:
+    """Write the timelines that the settings ask for; remove all others that are outdated."""
+    root, formats = context.out.root, context.config.export.timelines
+    if formats:
+        with result.phase("timelines"):
+            written = write_timelines(root, context.ledger, formats)
+        for line in shorten_lines(written.left_out, _MOST_REMARKS):
+            context.observer.note(line)
+        if written.files:
+            result.more_files += (f"{TIMELINES}/",)
+    if num_removed := remove_outdated(root, context.ledger, but=formats):
+        removed = pluralize(num_removed, "outdated file")
+        context.observer.note(f"Removed {removed} in {TIMELINES}/; fastface timelines writes them again")
 
 
 def _describe_lost_streams(spans: Iterable[SpanRow]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from fastface.errors import ConfigError
-from fastface.export.timelines.writer import FORMATS, WrittenTimelines, write_timelines
+from fastface.export.timelines.writer import WrittenTimelines, write_timelines
 from fastface.index.ledger import Ledger
 from fastface.runtime.output_folder import OutputFolder, require_index
+from fastface.types import TimelineFormat
 
 
 def timelines(out: Path, formats: Sequence[str], *, pretend: bool = False) -> WrittenTimelines:
@@ -22,11 +24,10 @@ def timelines(out: Path, formats: Sequence[str], *, pretend: bool = False) -> Wr
         LockedError: A run holds it.
         SpaceError: No space is left; the same call continues.
     """
-    unknown = sorted(set(formats) - FORMATS.keys())
-    if unknown:
-        raise ConfigError(f"--formats {','.join(unknown)!r}: must be some of {', '.join(FORMATS)}")
+    known = get_args(TimelineFormat)
+    if unknown := sorted(set(formats) - set(known)):
+        raise ConfigError(f"--as {','.join(unknown)!r}: must be some of {', '.join(known)}")
     require_index(out)
     folder = OutputFolder(out)
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
-        wanted = [name for name in FORMATS if name in formats or not formats]
-        return write_timelines(out, ledger, wanted, pretend=pretend)
+        return write_timelines(out, ledger, formats or known, pretend=pretend)

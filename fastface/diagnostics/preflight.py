@@ -120,7 +120,7 @@ def catch_fault(check: Check) -> FastfaceError | None:
 
 def target_faults(config: Config, targets: Sequence[str]) -> list[str]:
     """List the values of `-t` and `--not` that name nothing; one line each."""
-    wanted, unwanted = collect(targets), collect(config.match.lookalikes)
+    wanted, unwanted = (collect(paths, with_tags=False) for paths in (targets, config.match.lookalikes))
     return [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
 
 

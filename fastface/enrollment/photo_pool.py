@@ -46,6 +46,7 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
         det_threshold=config.scan.det_threshold,
         min_face=min_face,
         precisions=networks.precisions,
+        aligned_size=networks.models.recogniser.aligned_size,
     )
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import InputError
-from fastface.faces.align import align_picture
+from fastface.faces.align import Alignment, align_picture
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.gallery.photo_set.test_time_augmentation import Resampling, jittered_landmarks, mean_embedding
 from fastface.pipeline.inference.analyser import open_analyser
 from fastface.pipeline.messages import Heartbeat, WorkerSettings
 from fastface.pipeline.task_pool import serve_tasks
-from fastface.types import Faces, Image
+from fastface.types import Faces, Image, PhotoFaces
 from fastface.video.frames.image_file import MAX_PIXELS, read_picture
 
 
@@ -31,16 +31,16 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
-    def look(path: Path) -> Faces | InputError:
+    def look(path: Path) -> PhotoFaces | InputError:
         nonlocal analyser
         try:
             picture = read(path)
             connection.send(Heartbeat())
             analyser = analyser or open_analyser(worker)  # unreadable pictures need no networks
             faces = _faces(analyser, path, picture)
-            if not resampling.name:
-                return faces
-            return _resample(faces, picture, analyser.recogniser, resampling, connection)
+            if resampling.name:
+                faces = _resample(faces, picture, analyser.recogniser, resampling, connection)
+            return PhotoFaces(faces, (picture.shape[1], picture.shape[0]))
         except InputError as error:
             return error
 
@@ -69,15 +69,18 @@ def _resample(
     """
     embedding = faces.embedding.copy()
     for row, landmarks in enumerate(faces.landmarks):
-        found, valid = recogniser.embed(_looks(picture, landmarks, resampling))
+        found, valid = recogniser.embed(_looks(picture, landmarks, resampling, recogniser.alignment))
         if valid.any():
             embedding[row] = mean_embedding(found[valid])
         connection.send(Heartbeat())
     return replace(faces, embedding=embedding)
 
 
-def _looks(picture: Image, landmarks: npt.NDArray[np.float32], resampling: Resampling) -> npt.NDArray[np.uint8]:
-    """Return (n, 112, 112, 3) BGR: the face, its jittered cuts, then the mirror images of all these."""
-    cuts = np.stack([align_picture(picture, points) for points in jittered_landmarks(landmarks, resampling.jitter)])
+def _looks(
+    picture: Image, landmarks: npt.NDArray[np.float32], resampling: Resampling, alignment: Alignment
+) -> npt.NDArray[np.uint8]:
+    """Return (n, size, size, 3) BGR: the face, its jittered cuts, then the mirror images of all these."""
+    jittered = jittered_landmarks(landmarks, resampling.jitter)
+    cuts = np.stack([align_picture(picture, points, alignment=alignment) for points in jittered])
     # Mirrored after the alignment, as in ArcFace's evaluation: the template's two halves differ by half a pixel.
     return np.concatenate([cuts, cuts[:, :, ::-1]]) if resampling.flip else cuts

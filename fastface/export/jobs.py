@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastface.backends import DeviceInfo
+from fastface.export.crops.xmp import NamedFace
 from fastface.export.overlay import BoxTrack
 from fastface.export.plan import BoxLabel, ClipMode, CropStyle
 from fastface.persons.network import PersonNetwork
@@ -39,22 +40,27 @@ class BoxedJob:
 
 @dataclass(frozen=True, slots=True)
 class CropJob:
-    """One crop: the frame's pts, the box and landmarks of the face, the file, and its metadata."""
+    """One crop: the frame's pts, the box and landmarks of the face, the file, and its metadata.
+
+    `name` is the person's name for XMP; empty for none.
+    """
 
     pts: int
     box: tuple[float, float, float, float]
     landmarks: tuple[float, ...]
     path: Path
     description: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotJob:
-    """One whole frame with boxes."""
+    """One whole frame with boxes; `faces` are names and boxes for XMP."""
 
     pts: int
     labels: tuple[BoxLabel, ...]
     path: Path
+    faces: tuple[NamedFace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from fastface.export.clips.clips import cut_clip
 from fastface.export.clips.overlay_video import write_boxed
 from fastface.export.crops.crops import Cut, cut_aligned, cut_body, cut_face, save_picture, scale_crop
 from fastface.export.crops.snapshots import draw_boxes
+from fastface.export.crops.xmp import format_xmp
 from fastface.export.jobs import (
     BoxedJob,
     ClipJob,
@@ -100,11 +101,13 @@ class _Exporter:
                 if cut is None:
                     num_unfit += 1
                     continue
-                save_picture(crop.path, cut[0], crop.description)
+                save_picture(crop.path, cut[0], crop.description, _format_crop_xmp(crop, cut))
                 facts[crop.path] = cut[1].to_facts()
             if pts in snapshots:
-                save_picture(snapshots[pts].path, draw_boxes(picture, list(snapshots[pts].labels)))
-                facts[snapshots[pts].path] = {"kind": "snapshot"}
+                snapshot = snapshots[pts]
+                xmp = format_xmp(snapshot.faces, (picture.shape[1], picture.shape[0]))
+                save_picture(snapshot.path, draw_boxes(picture, list(snapshot.labels)), xmp=xmp)
+                facts[snapshot.path] = {"kind": "snapshot"}
         return ExportResult(facts, tuple(_report(len(wanted), num_unfit)))
 
     def _frames(self, job: PicturesJob, pts: Sequence[int]) -> Iterator[tuple[int, Image, FloatArray | None]]:
@@ -152,6 +155,19 @@ def _cut_clip(picture: Image, persons: FloatArray | None, crop: CropJob, job: Pi
     if cut is None or style.scaled is None:
         return cut
     return scale_crop(cut[0], style.scaled), cut[1]
+
+
+def _format_crop_xmp(crop: CropJob, cut: Cut) -> bytes:
+    """Return the metadata of a crop: the name and, unless the face was turned, its place in the crop."""
+    picture, facts = cut
+    height, width = picture.shape[:2]
+    if facts.crop is None:
+        return format_xmp([(crop.name, None)], (width, height))
+    left, top, right, bottom = facts.crop
+    across, down = width / (right - left), height / (bottom - top)
+    x1, y1, x2, y2 = crop.box
+    face = ((x1 - left) * across, (y1 - top) * down, (x2 - left) * across, (y2 - top) * down)
+    return format_xmp([(crop.name, face)], (width, height))
 
 
 def _report(num_lost: int, num_unfit: int) -> Iterator[str]:

@@ -22,7 +22,7 @@ from fastface.faces.quality import quality, sharpness, yaw
 from fastface.faces.scrfd import Detections, Detector
 from fastface.faces.turning import NUM_TURNS, TurnScores, is_leaning, score_turns, turn_back, turn_picture
 from fastface.suppression import suppress
-from fastface.types import ALIGNED_SIZE, Faces, Geometry, Image, SecondLooks, Size
+from fastface.types import Faces, Geometry, Image, SecondLooks, Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 PICTURE_CONTENTS = (640, 320)
@@ -181,7 +181,7 @@ class FaceAnalyser:
             scale = np.array(geometry.canvas_to_display, np.float32)
             detections, rows = self._usable(found.detections[real], scale)
             frame = found.frame[real][rows]
-            aligned = align_planes(planes, geometry, frame, detections.landmarks)
+            aligned = align_planes(planes, geometry, frame, detections.landmarks, self.recogniser.alignment)
         return self._faces(detections, aligned, np.asarray(pts, np.int64)[frame], _seconds(times)[frame])
 
     def analyse_picture(self, picture: Image) -> Faces:
@@ -212,7 +212,10 @@ class FaceAnalyser:
 
     def _faces_of_picture(self, picture: Image, detections: Detections) -> Faces:
         with self._time("align"):
-            aligned = _stack([align_picture(picture, points) for points in detections.landmarks])
+            alignment = self.recogniser.alignment
+            aligned = np.empty((len(detections), alignment.size, alignment.size, 3), np.uint8)
+            for row, points in enumerate(detections.landmarks):
+                aligned[row] = align_picture(picture, points, alignment=alignment)
         nothing = np.zeros(len(detections))
         return self._faces(detections, aligned, nothing.astype(np.int64), nothing)
 
@@ -310,7 +313,8 @@ class FaceAnalyser:
         times: npt.NDArray[np.float64],
     ) -> Faces:
         with self._time("align"):
-            sharp, turned = sharpness(aligned), yaw(detections.landmarks)
+            sharp = sharpness(aligned, self.recogniser.alignment.rated_size)
+            turned = yaw(detections.landmarks)
             kept = sharp >= self.min_sharpness
             self.unsharp = Counter(pts[~kept].tolist())
             if not kept.all():
@@ -346,10 +350,6 @@ class FaceAnalyser:
 
 def _seconds(times: Sequence[Fraction | float]) -> npt.NDArray[np.float64]:
     return np.array([float(value) for value in times], np.float64)
-
-
-def _stack(aligned: list[Image]) -> npt.NDArray[np.uint8]:
-    return np.stack(aligned) if aligned else np.empty((0, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
 
 
 def _starts(length: int) -> list[int]:

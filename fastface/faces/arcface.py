@@ -1,4 +1,4 @@
-"""Embed faces with ArcFace: aligned faces in, unit vectors out.
+"""Embed faces with ArcFace, or another network with an `Alignment`: aligned faces in, unit vectors out.
 
 `analyse` calls `Recogniser`. Batches are split into powers of two, so that a runtime compiles few shapes.
 """
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.backends import Session
+from fastface.faces.align import ARCFACE, Alignment
 from fastface.types import FloatArray
 
 MAX_CHUNK = 16
@@ -14,16 +15,20 @@ MAX_CHUNK = 16
 
 
 class Recogniser:
-    """Run ArcFace in a session. One thread calls it."""
+    """Run a recogniser in a session. One thread calls it."""
 
-    def __init__(self, session: Session, dimension: int, max_chunk: int = MAX_CHUNK) -> None:
+    def __init__(
+        self, session: Session, dimension: int, max_chunk: int = MAX_CHUNK, alignment: Alignment = ARCFACE
+    ) -> None:
         """Take a session of a graph that `models.graph.prepare_recogniser` made.
 
         Args:
-            session: uint8 (N, 112, 112, 3) BGR → float32 (N, D).
+            session: uint8 (N, size, size, 3) BGR → float32 (N, D).
             dimension: D.
             max_chunk: Maximum number of faces per call of the network; a power of two.
+            alignment: Alignment of the faces, with their size.
         """
+        self.alignment = alignment
         self.session = session
         self.dimension = dimension
         self.max_chunk = max_chunk
@@ -32,7 +37,7 @@ class Recogniser:
         """Embed aligned faces; the same faces in the same order always give the same bits.
 
         Args:
-            aligned: (m, 112, 112, 3) BGR.
+            aligned: (m, size, size, 3) BGR.
 
         Returns:
             (m, D) float32, L2-normalised, and (m,) flags of valid rows. An invalid row is zero and the face must not be

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import FloatArray
+from fastface.types import ALIGNED_SIZE, FloatArray
 
 FULL_SIZE = 112.0
 """Shorter side of a box in pixels above which size adds nothing: the network's input is 112×112."""
@@ -19,11 +19,12 @@ NOSE_DEPTH = 0.5
 """Distance of the nose's tip before the eyes, in distances between the eyes: about 32 mm of 63 mm in adults."""
 
 
-def sharpness(aligned: npt.NDArray[np.uint8]) -> FloatArray:
+def sharpness(aligned: npt.NDArray[np.uint8], rated_size: int = ALIGNED_SIZE) -> FloatArray:
     """Return the variance of the Laplacian of each aligned face's grey picture (Pech-Pacheco et al., ICPR 2000).
 
     Args:
-        aligned: (m, 112, 112, 3) BGR.
+        aligned: (m, size, size, 3) BGR.
+        rated_size: Side in pixels to which the faces are scaled first; see `align.Alignment`.
 
     Returns:
         (m,) float32, 0 for a flat picture, a few tens for a blurred face, hundreds for a sharp one.
@@ -31,6 +32,8 @@ def sharpness(aligned: npt.NDArray[np.uint8]) -> FloatArray:
     variances = np.empty(len(aligned), np.float32)
     for row, face in enumerate(aligned):
         grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+        if len(grey) != rated_size:
+            grey = cv2.resize(grey, (rated_size, rated_size), interpolation=cv2.INTER_AREA)
         _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
         variances[row] = deviation[0, 0] ** 2
     return variances

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from fastface.gallery.photo_set.photos import (
     FaceChoice,
     Pick,
     Reference,
+    Select,
+    all_faces,
     drop_doubles,
     drop_unlike,
     pick_faces,
@@ -140,12 +143,13 @@ class GalleryReport:
 
 
 def load_gallery(
-    targets: Iterable[str | Path],
-    lookalikes: Iterable[str | Path] = (),
+    targets: Iterable[str | Path] | Sources,
+    lookalikes: Iterable[str | Path] | Sources = (),
     *,
     analyse: Analyse,
     rule: ReferenceRule,
     check: Callable[[], None] = no_check,
+    select: Select = all_faces,
 ) -> tuple[Gallery, GalleryReport]:
     """Make a gallery of the arguments of `-t` and `--not`.
 
@@ -153,30 +157,34 @@ def load_gallery(
     missing paths, empty folders, damaged or foreign banks, persons without a usable photo, and targets with one face.
 
     Args:
-        targets: Photos, folders, banks, `'*'`.
+        targets: Photos, folders, banks, `'*'`; or the sources that `collect` returned.
         lookalikes: Photos, folders, banks of persons that the targets must not be confused with.
         analyse: Function that finds and embeds the faces of a photo; called once a photo.
         rule: Rule for the face of a reference.
         check: Function called often while persons are compared; an exception from it stops the loading.
+        select: Function that limits the faces of a photo.
 
     Raises:
         ConfigError: Lists all faults; or, even with a tolerant rule, there is no usable target.
         BackendError: The networks failed.
     """
-    wanted, unwanted = collect(targets), collect(lookalikes)
+    wanted, unwanted = (one if isinstance(one, Sources) else collect(one) for one in (targets, lookalikes))
     faults = [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
     if unwanted.everyone:
         faults.append("'*' cannot be used with --not")
     alike = rule.alike
+    pick = partial(
+        pick_faces, analyse=analyse, alike=alike, faces=rule.faces, resampling=rule.resampling, select=select
+    )
     num_before = len(faults)
-    persons = _persons(wanted, analyse, rule, faults, check)
+    persons = _persons(wanted, pick, rule, faults, check)
     wanted, joined = join_loose(wanted, persons, alike)
     if joined:
         del faults[num_before:]
-        persons = _persons(wanted, analyse, rule, faults, check)
+        persons = _persons(wanted, pick, rule, faults, check)
     faults += describe_nested(wanted, persons, alike)
     is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
-    others = _persons(unwanted, analyse, rule, faults, check)
+    others = _persons(unwanted, pick, rule, faults, check)
     compared = compare_persons(persons, others, alike, check)
     if compared is not None:
         drop_misfiled(compared, alike)
@@ -197,8 +205,9 @@ def load_gallery(
         raise ConfigError(faults)
     gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)
     photos = tuple(_reports(chain(persons.values(), others.values()), compared))
-    lookalike_remarks = () if compared is None else like_lookalikes(compared, alike)
-    return gallery, GalleryReport(photos, tuple(faults), references, (*joined, *lookalike_remarks))
+    likenesses = () if compared is None else like_lookalikes(compared, alike)
+    remarks = (*wanted.notes, *unwanted.notes, *joined, *likenesses)
+    return gallery, GalleryReport(photos, tuple(faults), references, remarks)
 
 
 def _with_same_faces(faults: list[str], wanted: Sources, compared: ReferenceTable, alike: float) -> list[str]:
@@ -226,7 +235,7 @@ def save_gallery(path: Path, gallery: Gallery, report: GalleryReport) -> None:
 
 def _persons(
     sources: Sources,
-    analyse: Analyse,
+    pick: Callable[[Sequence[Photo]], list[Pick]],
     rule: ReferenceRule,
     faults: list[str],
     check: Callable[[], None],
@@ -235,10 +244,7 @@ def _persons(
     photos: dict[str, list[Photo]] = {}
     for photo in sources.photos:
         photos.setdefault(photo.label, []).append(photo)
-    persons = {
-        label: pick_faces(found, analyse=analyse, alike=rule.alike, faces=rule.faces, resampling=rule.resampling)
-        for label, found in photos.items()
-    }
+    persons = {label: pick(found) for label, found in photos.items()}
     for path in sources.banks:
         check()
         try:
@@ -258,8 +264,8 @@ def _persons(
 
 
 def _unusable(picks: Sequence[Pick]) -> str | None:
-    """Return the fault of a person without a reference; None for a file that was not meant as a photo."""
-    if any(pick.reference is not None or not pick.is_meant for pick in picks):
+    """Return the fault of a person without a reference; None for a file that was not meant as a photo, and for tags."""
+    if any(pick.reference is not None or not pick.is_meant or pick.is_tagged for pick in picks):
         return None
     reasons = "; ".join(f"{pick.source}: {', '.join(pick.remarks)}" for pick in picks)
     return f"{_no_photo_message(picks[0].label)}{reasons}"

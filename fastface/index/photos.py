@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
 from fastface.index.schema import FACES
-from fastface.types import Faces
+from fastface.types import PhotoFaces
 
 _LARGEST_BYTES = 256 << 20
+
+_SIZE = "size"
+"""Key of the picture's width and height in the metadata of a file."""
 
 
 class PhotoIndex:
@@ -30,18 +33,19 @@ class PhotoIndex:
         self._folder = folder
         self._settings_key = settings_key
 
-    def faces(self, key: str | None) -> Faces | None:
+    def read(self, key: str | None) -> PhotoFaces | None:
         """Return the stored faces of a photo; None if there are none."""
         if key is None or not (path := self._path(key)).exists():
             return None
         try:
             table = pq.read_table(path)
             FACES.check(table.schema)
-        except (OSError, pa.ArrowInvalid, FaceIndexError):
+            width, height = map(int, table.schema.metadata[_SIZE.encode()].split())
+        except (OSError, pa.ArrowInvalid, FaceIndexError, KeyError, ValueError):
             return None
-        return FACES.from_table(table)
+        return PhotoFaces(FACES.from_table(table), (width, height))
 
-    def store(self, key: str | None, faces: Faces) -> None:
+    def store(self, key: str | None, found: PhotoFaces) -> None:
         """Store the faces found in a photo; do nothing if `key` is None.
 
         Raises:
@@ -50,7 +54,7 @@ class PhotoIndex:
         if key is not None:
             private_folder(self._folder)
             with atomic_path(self._path(key), private=True) as part:
-                pq.write_table(FACES.to_table(faces), part)
+                pq.write_table(FACES.to_table(found.faces, {_SIZE: f"{found.size[0]} {found.size[1]}"}), part)
 
     def key(self, photo: Path) -> str | None:
         """Return the digest of a photo's content and the settings; None if it is no file or too large."""

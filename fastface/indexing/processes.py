@@ -51,6 +51,7 @@ def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
         cards=cards,
         looks=SecondLooks(scan.close_ups, scan.turned_faces),
         precisions=networks.precisions,
+        aligned_size=networks.models.recogniser.aligned_size,
     )
     with Coordinator(decoder, worker, layout.sizes, context.interruption.wants_end) as coordinator:
         yield coordinator

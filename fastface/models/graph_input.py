@@ -32,7 +32,7 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
     planes = editor.add("Transpose", pixels, perm=[0, 3, 1, 2])
     consumers = editor.consumers(old_input)
     if normalised:
-        tensor = _swap(editor, planes)
+        tensor = planes if _fold_into_convolutions(editor, consumers, 1.0) else _swap(editor, planes)
     else:
         centred = editor.add("Sub", planes, editor.constant(_MEAN, np.float32))
         if _fold_into_convolutions(editor, consumers, scale):

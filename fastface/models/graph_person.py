@@ -20,7 +20,6 @@ import numpy.typing as npt
 from fastface.errors import ModelError
 from fastface.models.dynamic_shapes import free_batch
 from fastface.models.facts import PersonFamily
-from fastface.models.graph_detector import MAX_ROWS
 from fastface.models.graph_edit import (
     FLOAT,
     SCOPE,
@@ -33,6 +32,7 @@ from fastface.models.graph_edit import (
     tensor_info,
 )
 from fastface.models.graph_input import PICTURES
+from fastface.models.graph_rows import MAX_ROWS
 
 PERSONS = f"{SCOPE}persons"
 

@@ -8,16 +8,21 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import version_converter
 
 from fastface.errors import ModelError
 from fastface.models.dynamic_shapes import free_resizes
 from fastface.models.facts import GraphFacts
+from fastface.models.graph_centerface import NUM_CENTER_OUTPUTS, find_center_heads
 from fastface.models.graph_detector import find_heads
 from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, read_shape
 from fastface.models.graph_person import find_family
-from fastface.types import ALIGNED_SIZE
+from fastface.types import ALIGNED_SIZE, ALIGNED_SIZES
 
 _LEAST_OPSET = 11
+_OLDEST_OPSET = 9
+"""Oldest opset that is converted to `_LEAST_OPSET`, as PyTorch 1.2 exported."""
+
 _LEAST_DIMENSION = 64
 
 
@@ -42,12 +47,22 @@ def parse_graph(path: Path, content: bytes) -> Any:
         raise ModelError(f"{str(path)!r} is damaged: a node has an input that does not exist; download it again")
     newest = onnx.defs.onnx_opset_version()
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
-    if not _LEAST_OPSET <= opset <= newest or model.ir_version > onnx.IR_VERSION:
+    if not _OLDEST_OPSET <= opset <= newest or model.ir_version > onnx.IR_VERSION:
         raise ModelError(
             f"{str(path)!r} is of ONNX opset {opset}, IR {model.ir_version}; this installation knows opsets "
-            f"{_LEAST_OPSET} to {newest} up to IR {onnx.IR_VERSION}: export it again, or update onnx"
+            f"{_OLDEST_OPSET} to {newest} up to IR {onnx.IR_VERSION}: export it again, or update onnx"
         )
-    return model
+    return model if opset >= _LEAST_OPSET else _upgrade(path, model, opset)
+
+
+def _upgrade(path: Path, model: Any, opset: int) -> Any:
+    try:
+        return version_converter.convert_version(model, _LEAST_OPSET)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(
+            f"{str(path)!r} is of ONNX opset {opset}, which cannot be converted to {_LEAST_OPSET}: {error}; "
+            "export it again"
+        ) from error
 
 
 def _in_order(graph: Any) -> bool:
@@ -68,9 +83,11 @@ def judge_graph(model: Any) -> GraphFacts:
         return GraphFacts("unknown", reason=f"its input is no float picture (N, 3, H, W), but {shape}")
     size = (shape[3], shape[2]) if shape[2] and shape[3] else None
     outputs = model.graph.output
-    if len(outputs) in (6, 9, 10, 15):
+    if len(outputs) in (NUM_CENTER_OUTPUTS, 6, 9, 10, 15):
         return _detector_facts(model, size)
-    dimension = _dimension(model) if len(outputs) == 1 and size in (None, (ALIGNED_SIZE, ALIGNED_SIZE)) else None
+    side = shape[3] or ALIGNED_SIZE
+    is_aligned = size is None or (size[0] == size[1] and side in ALIGNED_SIZES)
+    dimension = _dimension(model, side) if len(outputs) == 1 and is_aligned else None
     if dimension is not None:
         return GraphFacts("recogniser", dimension=dimension, input_size=size)
     if len(outputs) == 1:
@@ -82,14 +99,17 @@ def judge_graph(model: Any) -> GraphFacts:
 def _detector_facts(model: Any, size: tuple[int, int] | None) -> GraphFacts:
     try:
         free_resizes(model)
+        if len(model.graph.output) == NUM_CENTER_OUTPUTS:
+            find_center_heads(model)
+            return GraphFacts("detector", has_landmarks=True, input_size=size)
         levels = find_heads(model)
     except ModelError as error:
         return GraphFacts("unknown", input_size=size, reason=str(error))
     return GraphFacts("detector", has_landmarks=levels[0].landmarks is not None, input_size=size)
 
 
-def _dimension(model: Any) -> int | None:
-    shape = infer_shapes(model, (1, 3, ALIGNED_SIZE, ALIGNED_SIZE)).get(model.graph.output[0].name, ())
+def _dimension(model: Any, side: int) -> int | None:
+    shape = infer_shapes(model, (1, 3, side, side)).get(model.graph.output[0].name, ())
     if len(shape) < 2 or any(side != 1 for side in shape[2:]) or shape[1] is None:
         return None
     return shape[1] if shape[1] >= _LEAST_DIMENSION else None

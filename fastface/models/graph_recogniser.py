@@ -1,4 +1,4 @@
-"""Rewrite ArcFace: any batch of aligned pictures in, one embedding a row out.
+"""Rewrite a recogniser, ArcFace or dlib's: any batch of aligned pictures in, one embedding a row out.
 
 `graph` calls `rewrite_recogniser`; a change of its result needs a new `REWRITE_VERSION`.
 
@@ -16,7 +16,16 @@ from onnx import helper
 
 from fastface.errors import ModelError
 from fastface.models.dynamic_shapes import free_batch
-from fastface.models.graph_edit import FLOAT, SCOPE, UINT8, GraphEditor, infer_shapes, network_inputs, tensor_info
+from fastface.models.graph_edit import (
+    FLOAT,
+    SCOPE,
+    UINT8,
+    GraphEditor,
+    infer_shapes,
+    network_inputs,
+    read_shape,
+    tensor_info,
+)
 from fastface.models.graph_input import PICTURES, attach_picture_input
 from fastface.types import ALIGNED_SIZE
 
@@ -37,13 +46,16 @@ def normalises_itself(editor: GraphEditor, input_name: str) -> bool:
 
 
 def rewrite_recogniser(model: Any) -> None:
-    """Rewrite an ArcFace network in place: uint8 (N, 112, 112, 3) BGR → float32 (N, D), not normalised.
+    """Rewrite a recogniser in place: uint8 (N, side, side, 3) BGR → float32 (N, D), not normalised.
+
+    The side is that of the export, or 112 if the export leaves it free.
 
     Raises:
         ModelError: The batch cannot be freed.
     """
     free_batch(model)
-    probe = (2, 3, ALIGNED_SIZE, ALIGNED_SIZE)
+    side = read_shape(network_inputs(model.graph)[0])[3] or ALIGNED_SIZE
+    probe = (2, 3, side, side)
     shape = infer_shapes(model, probe).get(model.graph.output[0].name, ())
     if len(shape) < 2 or shape[0] not in (2, None) or not shape[1]:
         raise ModelError(f"a recogniser gives (N, D) embeddings, this network gives {shape} for two faces")
@@ -53,7 +65,7 @@ def rewrite_recogniser(model: Any) -> None:
     split_pairs(editor)
     editor.add("Flatten", model.graph.output[0].name, output=EMBEDDINGS, axis=1)
     editor.finish(
-        [tensor_info(PICTURES, UINT8, ("N", ALIGNED_SIZE, ALIGNED_SIZE, 3))],
+        [tensor_info(PICTURES, UINT8, ("N", side, side, 3))],
         [tensor_info(EMBEDDINGS, FLOAT, ("N", shape[1]))],
     )
 

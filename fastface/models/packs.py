@@ -15,6 +15,7 @@ from fastface.errors import ModelError
 from fastface.models.catalog import KNOWN_NETWORKS, PACKS
 from fastface.models.facts import GraphKind
 from fastface.models.graph import inspect_graph
+from fastface.types import ALIGNED_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Network:
         dimension: Number of components of a recogniser's embedding; None for other kinds.
         verified: True if the digest is a published one.
         reason: Reason why the kind is unknown; empty otherwise.
+        aligned_size: Side of the aligned faces that a recogniser reads, in pixels.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Network:
     dimension: int | None
     verified: bool
     reason: str = ""
+    aligned_size: int = ALIGNED_SIZE
 
     @property
     def differs(self) -> bool:
@@ -150,7 +153,8 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
     if known is not None:
         return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
     facts = inspect_graph(path, cache_folder)
-    return Network(path.stem, path, digest, facts.kind, facts.dimension, verified=False, reason=facts.reason)
+    side = facts.input_size[0] if facts.kind == "recogniser" and facts.input_size else ALIGNED_SIZE
+    return Network(path.stem, path, digest, facts.kind, facts.dimension, False, facts.reason, side)
 
 
 def verify(folder: Path) -> list[FileCheck]:
@@ -188,7 +192,8 @@ def how_to_replace(network: Network) -> str:
     publishing = [name for name, pack in PACKS.items() if network.name in (pack.detector, pack.recogniser)]
     here = network.path.absolute().parent.name
     pack = here if here in publishing else next(iter(publishing), "NAME")
-    return f"if you did not change it on purpose, replace it: fastface models install {pack} --accept-license"
+    command = PACKS[pack].install_command if pack in PACKS else "fastface models install NAME --accept-license"
+    return f"if you did not change it on purpose, replace it: {command}"
 
 
 def _digest(path: Path) -> str:

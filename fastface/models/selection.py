@@ -15,6 +15,7 @@ from fastface.backends import DeviceInfo
 from fastface.errors import ModelError
 from fastface.models.catalog import (
     DEFAULT_THRESHOLDS,
+    FREE,
     PACKS,
     THRESHOLDS,
     UNKNOWN_LICENCE,
@@ -28,10 +29,19 @@ from fastface.models.packs import Network, PackFolder, find_packs, how_to_replac
 PERSON_FOLDER = "person"
 """Name of the folder of person networks beside the packs."""
 
+_WEAKER = (
+    f"the pack {FREE!r} may be used for any purpose, and finds fewer moments than InsightFace's networks "
+    f"(for research only: {PACKS['buffalo_l'].install_command})"
+)
+"""Remark for each run with the pack `free`."""
+
 _KINDS: tuple[NetworkKind, ...] = ("detector", "recogniser")
 
-_PREPROCESSING = "5 points to insightface's 112x112 template by a similarity, RGB, (x - 127.5) / 127.5, length 1"
-"""Processing of a face before and after the recogniser. Another text makes another contract."""
+_PREPROCESSING = {
+    112: "5 points to insightface's 112x112 template by a similarity, RGB, (x - 127.5) / 127.5, length 1",
+    150: "5 points to dlib's 150x150 chip by a similarity, RGB, length 1",
+}
+"""Processing of a face before and after the recogniser, by the side of its input; other text makes another contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +91,14 @@ def find_models(
     device: DeviceInfo,
     *,
     person: str | None = None,
+    commercial: bool = False,
     cache_folder: Path | None = None,
 ) -> ModelSet:
     """Choose the networks.
 
     Without a pack's name, the first complete pack in the catalogue's order for the device is taken. Unknown packs
-    follow by name. The person network is not part of a pack: it comes from a folder `person`, else from the pack's
-    folder.
+    follow by name, and then the pack `free`. The person network is not part of a pack: it comes from a folder
+    `person`, else from the pack's folder.
 
     Args:
         folder: A folder of packs, or one pack; None searches the usual places.
@@ -96,6 +107,7 @@ def find_models(
         recogniser: File or name, in the same form, instead of the pack's recogniser.
         device: The device: large packs come first on a card, small ones on a CPU.
         person: File or name, in the same form, of the person network.
+        commercial: True to use only networks whose licence permits commercial use.
         cache_folder: Folder for the cache of recognised files; None caches nothing.
 
     Raises:
@@ -103,6 +115,8 @@ def find_models(
     """
     where = places(folder)
     packs = find_packs(where, cache_folder)
+    if commercial:
+        packs = [found for found in packs if found.name in PACKS and PACKS[found.name].is_commercial]
     chosen: dict[NetworkKind, Network] = {}
     for kind, wanted in zip(_KINDS, (detector, recogniser), strict=True):
         if wanted is not None:
@@ -121,6 +135,10 @@ def find_models(
         for network in chosen.values()
         if network.differs
     ]
+    if name == FREE:
+        notes.append(_WEAKER)
+    if commercial:
+        _require_commercial(chosen.values())
     return ModelSet(
         pack=name,
         detector=chosen["detector"],
@@ -132,9 +150,17 @@ def find_models(
     )
 
 
+def _require_commercial(networks: Iterable[Network]) -> None:
+    for network in networks:
+        publishers = [pack for pack in PACKS.values() if network.name in (pack.detector, pack.recogniser)]
+        if not any(pack.is_commercial for pack in publishers):
+            licence = publishers[0].licence if publishers else UNKNOWN_LICENCE
+            raise ModelError(f"models.commercial refuses {network.name}: {licence}; use the pack {FREE}")
+
+
 def build_contract(recogniser: Network) -> str:
     """Digest the network's file and the preprocessing, which comparable embeddings must share."""
-    return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING}".encode()).hexdigest()
+    return hashlib.sha256(f"{recogniser.sha256}\n{_PREPROCESSING[recogniser.aligned_size]}".encode()).hexdigest()
 
 
 def _person_network(
@@ -176,7 +202,7 @@ def _choose_pack(
         candidates = [pack for pack in packs if pack.name == name]
     else:
         rank = {known: place for place, known in enumerate(order)}
-        candidates = sorted(packs, key=lambda pack: (rank.get(pack.name, len(rank)), pack.name))
+        candidates = sorted(packs, key=lambda pack: (pack.name == FREE, rank.get(pack.name, len(rank)), pack.name))
     passed_over: list[str] = []
     for pack in candidates:
         lacking = [kind for kind in missing if pack.choose(kind) is None]
@@ -191,8 +217,10 @@ def _nothing_found(
 ) -> str:
     """Describe the folders that were searched, their content, and the command that installs a pack."""
     looked = ", ".join(map(str, where))
-    install = f"fastface models install {name if name in PACKS else best} --accept-license"
-    advice = f"install one: {install}, or name a folder with --models"
+    wanted = PACKS[name if name in PACKS else best]
+    advice = f"install one: {wanted.install_command}, or name a folder with --models"
+    if wanted.name != FREE:
+        advice += f"; networks for any use: {PACKS[FREE].install_command}"
     if passed_over:
         return f"no usable networks in {looked} ({' | '.join(passed_over)}); {advice}"
     there = ", ".join(pack.name for pack in packs) or "no packs"

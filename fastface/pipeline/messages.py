@@ -12,6 +12,7 @@ from fastface.backends import DeviceInfo, Precision
 from fastface.persons.network import PersonNetwork
 from fastface.pipeline.ring import RingShape
 from fastface.types import (
+    ALIGNED_SIZE,
     BlurGate,
     Bodies,
     Faces,
@@ -73,7 +74,7 @@ class WorkerSettings:
     Graphs are the rewritten ones. `canvas` is the detector's usual size, for which the worker prepares at its start. If
     there are several `cards`, workers get them in turn; `device` is then the first. Without a `gate` no frame is too
     blurred; with a `min_sharpness` of 0 no face is. Without `persons` the worker finds no bodies. Without `precisions`
-    every network computes in the device's precision.
+    every network computes in the device's precision. `aligned_size` is the side of the recogniser's input.
     """
 
     ring: RingShape
@@ -93,6 +94,7 @@ class WorkerSettings:
     looks: SecondLooks = field(default_factory=SecondLooks)
     clear_score: float | None = None
     precisions: Precisions | None = None
+    aligned_size: int = ALIGNED_SIZE
 
     def network_device(self, role: Role) -> DeviceInfo:
         """Return the device with the precision of one network."""

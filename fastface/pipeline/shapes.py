@@ -4,7 +4,7 @@ Engines and workers use the same functions, so that an engine accepts every shap
 """
 
 from fastface.backends import ShapeRange
-from fastface.types import ALIGNED_SIZE, Size
+from fastface.types import Size
 from fastface.video.frames.canvas import PICTURE_CANVAS
 
 GPU_CHUNK = 32
@@ -26,7 +26,6 @@ def detector_shapes(batch: int, canvas: Size) -> ShapeRange:
     return ShapeRange((1, _LEAST_SIDE, _LEAST_SIDE, 3), (batch, height, width, 3), (batch, *largest, 3))
 
 
-def recogniser_shapes(most: int = GPU_CHUNK) -> ShapeRange:
-    """Return the range of recogniser batches: up to `most` aligned faces at once."""
-    side = ALIGNED_SIZE
+def recogniser_shapes(side: int, most: int = GPU_CHUNK) -> ShapeRange:
+    """Return the range of recogniser batches: up to `most` aligned faces of one side at once."""
     return ShapeRange((1, side, side, 3), (GPU_CHUNK, side, side, 3), (max(most, GPU_CHUNK), side, side, 3))

@@ -105,9 +105,10 @@ def engine_jobs(config: Config, networks: Networks) -> list[EngineJob]:
     if networks.device.provider != "TensorRT":
         return []
     batch = networks.layout.ring.batch
+    side = networks.models.recogniser.aligned_size
     parts: tuple[tuple[str, Path, ShapeRange], ...] = (
         (networks.models.detector.name, networks.detector, detector_shapes(batch, usual_canvas(config.scan))),
-        (networks.models.recogniser.name, networks.recogniser, recogniser_shapes()),
+        (networks.models.recogniser.name, networks.recogniser, recogniser_shapes(side)),
     )
     if uses_persons(config, networks) and networks.person is not None and networks.models.person is not None:
         parts = (*parts, (networks.models.person.name, networks.person.graph, networks.person.shapes))

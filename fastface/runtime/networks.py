@@ -100,6 +100,7 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
         detector=config.models.detector,
         recogniser=config.models.recogniser,
         person=config.models.person_model,
+        commercial=config.models.commercial,
         device=cards[0],
         cache_folder=cache,
     )

@@ -13,7 +13,6 @@ from fastface.errors import BackendError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.messages import Precisions
 from fastface.runtime.networks import Networks, usual_canvas
-from fastface.types import ALIGNED_SIZE
 
 _Named = tuple[str, Path, tuple[int, int]]  # name of the network, its graph, (height, width) of its usual picture
 
@@ -41,9 +40,10 @@ def settle_precisions(config: Config, networks: Networks) -> Networks:
     if networks.device.provider == "TensorRT":
         return networks
     width, height = usual_canvas(config.scan)
+    side = networks.models.recogniser.aligned_size
     parts: dict[str, _Named] = {
         "detector": (networks.models.detector.name, networks.detector, (height, width)),
-        "recogniser": (networks.models.recogniser.name, networks.recogniser, (ALIGNED_SIZE, ALIGNED_SIZE)),
+        "recogniser": (networks.models.recogniser.name, networks.recogniser, (side, side)),
     }
     if uses_persons(config, networks) and networks.person is not None and networks.models.person is not None:
         width, height = networks.person.canvas

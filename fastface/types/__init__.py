@@ -12,9 +12,11 @@ from fastface.types.answers import (
     Span,
     SpanRow,
     Target,
+    TimelineFormat,
 )
 from fastface.types.faces import (
     ALIGNED_SIZE,
+    ALIGNED_SIZES,
     DOUBLE_COSINE,
     NUM_COLOURS,
     PROFILE_YAW,
@@ -22,6 +24,7 @@ from fastface.types.faces import (
     Faces,
     FaceTracks,
     FloatArray,
+    PhotoFaces,
     RowTable,
     Thumbnails,
 )
@@ -44,6 +47,7 @@ from fastface.types.videos import (
 
 __all__ = [
     "ALIGNED_SIZE",
+    "ALIGNED_SIZES",
     "DOUBLE_COSINE",
     "HIT_KINDS",
     "LOOKS_VERSION",
@@ -68,6 +72,7 @@ __all__ = [
     "Image",
     "NearMiss",
     "Person",
+    "PhotoFaces",
     "Portrait",
     "Rank",
     "RowTable",
@@ -79,6 +84,7 @@ __all__ = [
     "SpanRow",
     "Target",
     "Thumbnails",
+    "TimelineFormat",
     "Tracks",
     "Unit",
     "VideoInfo",

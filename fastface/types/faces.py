@@ -13,6 +13,9 @@ import numpy.typing as npt
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: the input of ArcFace networks."""
 
+ALIGNED_SIZES = (ALIGNED_SIZE, 150)
+"""Sides of the aligned faces of all recognisers: ArcFace and dlib. `faces.align` defines the alignments."""
+
 DOUBLE_COSINE = 0.968
 """Minimum cosine of two embeddings that count as one: neighbouring frames of one shot."""
 
@@ -96,6 +99,19 @@ class Faces(RowTable):
             damaged=np.empty(0, np.bool_),
             embedding=np.empty((0, dimension), np.float16),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFaces:
+    """All faces of one photo.
+
+    Attributes:
+        faces: The faces; boxes are in pixels of the photo as displayed.
+        size: Width and height of the photo as displayed, in pixels.
+    """
+
+    faces: Faces
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

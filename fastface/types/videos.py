@@ -87,6 +87,7 @@ class VideoInfo:
         num_other_films: Number of further video streams in the file.
         declared: Seconds that the header declares, if the file is shorter but complete.
         timecode: SMPTE timecode of the first frame, as the file has it; empty without one.
+        has_sound: True if the file has a sound track.
     """
 
     path: Path
@@ -115,6 +116,7 @@ class VideoInfo:
     other_sizes: tuple[Size, ...] = ()
     num_other_films: int = 0
     timecode: str = ""
+    has_sound: bool = False
 
     def frame_time(self, pts: int) -> Fraction:
         """Return the seconds of a pts from the first frame."""

@@ -153,6 +153,7 @@ def _info(file: VideoFile, container: Any, stream: Any, frame: Any) -> VideoInfo
         is_rate_assumed=rate.is_assumed,
         num_other_films=count_films(container) - 1,
         timecode=read_timecode(container, stream),
+        has_sound=bool(container.streams.audio),
     )
 
 

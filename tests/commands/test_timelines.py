@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +16,15 @@ from run_tools import ledger_rows, leftovers, rows
 
 from fastface.runtime.output_folder import OutputFolder
 
-WHOLE = {"cuts.edl", "markers.edl", "cuts.xml", "cuts.otio", "losslesscut.csv", "chapters.ffmeta", "presence.csv"}
+WHOLE = {
+    "cuts.edl", "markers.edl", "cuts.xml", "cuts.fcpxml", "cuts.otio", "losslesscut.csv", "chapters.ffmeta",
+    "presence.csv", "presence.parquet", "elan.eaf", "elan.tsv", "annotations.json", "regions.json", "boxes.ass",
+    "cvat.xml", "coco.json",
+}  # fmt: skip
 """Files of a video; beside them each person has subtitles."""
+
+
+PRESENCE_AND_HITS = {"presence.csv", "presence.parquet", "regions.json", "boxes.ass", "cvat.xml", "coco.json"}
 
 
 @pytest.fixture
@@ -67,13 +76,34 @@ def test_each_video_of_the_answer_gets_all_formats(ran: Ran, out: Path) -> None:
         assert sorted(clip.start for clip in clips) == first
 
 
+def test_boxes_name_the_frames_that_ffprobe_counts(ran: Ran, out: Path) -> None:
+    assert fastface("timelines", "-o", out, "--as", "coco").returncode == 0
+    table = rows(out / "hits.csv")
+    videos = sorted({row["video"] for row in table})
+    assert len(videos) > 1
+    for video in videos:
+        command = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts", "-of", "json"]
+        done = subprocess.run([*command, str(ran.films / video)], capture_output=True, check=True, timeout=60)
+        places = {str(frame["pts"]): place for place, frame in enumerate(json.loads(done.stdout)["frames"])}
+        expected = sorted(
+            {f"frame_{places[row['pts']]:06}.jpg" for row in table if row["video"] == video and row["x1"]}
+        )
+        coco = json.loads((out / "timelines" / video / "coco.json").read_text(encoding="utf-8"))
+        assert [image["file_name"] for image in coco["images"]] == expected
+
+
 def test_only_the_named_formats_are_written_and_others_stay(out: Path) -> None:
-    assert fastface("timelines", "-o", out, "--formats", "losslesscut, presence", "-q").returncode == 0
-    assert {Path(name).name for name in _files(out)} == {"losslesscut.csv", "presence.csv"}
-    told = json.loads(fastface("timelines", "-o", out, "--formats", "edl", "--json").stdout)
+    assert fastface("timelines", "-o", out, "--as", "losslesscut, presence", "-q").returncode == 0
+    assert {Path(name).name for name in _files(out)} == {"losslesscut.csv", "presence.csv", "presence.parquet"}
+    told = json.loads(fastface("timelines", "-o", out, "--as", "edl", "--json").stdout)
     assert {Path(name).name for name in told["files"]} == {"cuts.edl"}
     assert (told["removed"], told["left_out"]) == (0, [])
-    assert {Path(name).name for name in _files(out)} == {"losslesscut.csv", "presence.csv", "cuts.edl"}
+    assert {Path(name).name for name in _files(out)} == {
+        "losslesscut.csv",
+        "presence.csv",
+        "presence.parquet",
+        "cuts.edl",
+    }
 
 
 def test_written_again_nothing_changes_and_a_lost_file_comes_back(out: Path) -> None:
@@ -97,7 +127,7 @@ def test_what_would_be_written_is_printed(out: Path) -> None:
 
 
 def test_what_cannot_be_written_is_refused_in_words(out: Path, tmp_path: Path) -> None:
-    (line,) = errors(fastface("timelines", "-o", out, "--formats", "edl,docx"), 2, 1)
+    (line,) = errors(fastface("timelines", "-o", out, "--as", "edl,docx"), 2, 1)
     assert "'docx': must be some of edl, markers, fcp7" in line
     (line,) = errors(fastface("timelines", "-o", tmp_path / "none"), 2, 1)
     assert "holds no scanned videos" in line
@@ -123,8 +153,8 @@ def test_a_new_answer_removes_timelines_that_no_longer_hold(cartoon: Cartoon, ou
     assert contents(out / "timelines") == before
     done = fastface(*find, "--pad", "0.2")
     assert "in timelines/; fastface timelines writes them again" in done.stderr
-    # Presence by the second may be the same in spite of it.
-    assert {Path(name).name for name in _files(out)} <= {"presence.csv"}
+    # Presence by the second may be the same in spite of it, and hits have no padding.
+    assert {Path(name).name for name in _files(out)} <= PRESENCE_AND_HITS
     assert fastface("timelines", "-o", out).returncode == 0
     assert len(_files(out)) == len([name for name in before if Path(name).is_file()])
 
@@ -168,3 +198,66 @@ def test_nothing_of_the_videos_is_read(cartoon: Cartoon, tmp_path: Path) -> None
     shutil.rmtree(films)
     assert fastface("timelines", "-o", tmp_path / "out").returncode == 0
     assert len(_files(tmp_path / "out")) > len(WHOLE)
+
+
+def test_an_answer_writes_the_timelines_that_it_is_asked_for(cartoon: Cartoon, tmp_path: Path) -> None:
+    """The same files as the command afterwards. They are remembered as other exports are, until `none`."""
+    run = ("run", cartoon.films, "-t", cartoon.bank, "--models", cartoon.models, "--clips", "none", "--crops", "none")
+    out = tmp_path / "out"
+    done = fastface(*run, "-o", out, "--timelines", "srt,edl", "--timelines", "cvat")
+    assert done.returncode == 0, done.stderr
+    assert "timelines/" in done.stdout
+    made = {name: (out / name).read_bytes() for name in _files(out)}
+    assert {Path(name).suffix for name in made} == {".srt", ".edl", ".xml"}
+    shutil.rmtree(out / "timelines")
+    assert fastface("timelines", "-o", out, "--as", "edl,cvat,srt").returncode == 0
+    assert {name: (out / name).read_bytes() for name in _files(out)} == made
+    find = ("find", "-t", cartoon.bank, "-o", out)
+    done = fastface(*find, "--pad", "0.4")
+    assert "export.timelines=edl,srt,cvat" in done.stderr
+    assert _files(out) == set(made)
+    edl = min(name for name in made if name.endswith("cuts.edl"))
+    assert (out / edl).read_bytes() != made[edl]
+    done = fastface(*find, "--pad", "0", "--timelines", "none")
+    assert "outdated file" in done.stderr
+    assert not (out / edl).exists()
+
+
+def test_a_picked_person_gets_timelines_too(out: Path, cartoon: Cartoon) -> None:
+    assert fastface("people", "-o", out, "--models", cartoon.models).returncode == 0
+    done = fastface("pick", "1", "-o", out, "--models", cartoon.models, "--timelines", "coco,fcpxml")
+    assert done.returncode == 3, done.stderr  # one film is broken
+    assert {Path(name).name for name in _files(out)} == {"coco.json", "cuts.fcpxml"}
+
+
+def test_an_unknown_format_is_refused_before_anything_is_done(cartoon: Cartoon, tmp_path: Path) -> None:
+    run = ("run", cartoon.films, "-t", cartoon.bank, "-o", tmp_path / "none", "--timelines", "edl,docx")
+    (line,) = errors(fastface(*run), 2, 1)
+    assert "--timelines edl,docx: must be all, none, or some of edl, markers, fcp7" in line
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_table_of_hits_that_is_gone_is_named(out: Path) -> None:
+    (out / "hits.csv").unlink()
+    assert fastface("timelines", "-o", out, "--as", "edl").returncode == 0
+    (line,) = errors(fastface("timelines", "-o", out, "--as", "cvat"), 2, 1)
+    assert "hits.csv" in line
+    assert "search again to write it" in line
+
+
+def test_what_a_format_cannot_show_is_named(out: Path) -> None:
+    for video, facts in (("film1.mp4", {"other_sizes": [[320, 180]]}), ("film2.mp4", {"rate": None})):
+        with closing(sqlite3.connect(out / ".fastface" / "state.sqlite")) as ledger, ledger:
+            (info,) = ledger.execute("SELECT info FROM videos WHERE video_id = ?", (video,)).fetchone()
+            text = json.dumps(json.loads(info) | facts)
+            ledger.execute("UPDATE videos SET info = ? WHERE video_id = ?", (text, video))
+    done = fastface("timelines", "-o", out, "--as", "edl,ass,cvat")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "film1.mp4: no ass, since its frames have several sizes",
+        "film1.mp4: no cvat, since its frames have several sizes",
+        "film2.mp4: no cvat, since its frame rate is unknown",
+        "film2.mp4: no edl, since timecode cannot count its frame rate",
+    ]
+    own = {name.removeprefix("timelines/") for name in _files(out)}
+    assert {name for name in own if not name.startswith("film3")} == {"film1.mp4/cuts.edl", "film2.mp4/boxes.ass"}

@@ -4,12 +4,14 @@ import json
 import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import pytest
-from timeline_tools import HOSTILE, hostile_timeline, span, timeline
+from timeline_tools import HOSTILE, boxes, hit, hostile_boxes, hostile_timeline, span, timeline
 
 from fastface.export.timelines.timeline import Timeline
-from fastface.export.timelines.writer import FORMATS
+from fastface.export.timelines.writer import BOX_FORMATS, FORMATS
+from fastface.types import TimelineFormat
 
 
 def _read_cues(path: Path) -> list[tuple[float, float, bytes]]:
@@ -57,17 +59,47 @@ def test_a_format_gives_files_that_can_be_written(name: str, shown: Timeline) ->
     files = FORMATS[name](shown)
     assert files or shown.rate is None
     assert FORMATS[name](shown) == files
-    for file, text in files.items():
-        assert 0 < len(file.encode()) <= 255
-        assert Path(file).name == file
+    for file, content in files.items():
+        _assert_writable(file)
+        if isinstance(content, bytes):
+            assert content.startswith(b"PAR1")
+            continue
+        assert content.encode()
+        assert content.endswith("\n")
+        assert "\x00" not in content or name == "presence"  # a table keeps names as they are
+
+
+@pytest.mark.parametrize("name", BOX_FORMATS)
+def test_a_format_with_boxes_gives_text_that_can_be_written(tmp_path: Path, name: str) -> None:
+    shown = [
+        hostile_boxes(tmp_path),
+        boxes(tmp_path, timeline(span("Alice", "0", "1")), hit("Alice", "0.000", None)),
+        boxes(
+            tmp_path, timeline(span("Alice", "86399", "86401"), end="90000"), hit("Alice", "86400.000", (1, 2, 3, 4))
+        ),
+    ]
+    for video in shown:
+        text = "".join(BOX_FORMATS[name].render(video))
+        assert "".join(BOX_FORMATS[name].render(video)) == text
         assert text.encode()
         assert text.endswith("\n")
-        assert "\x00" not in text or name == "presence"  # a table keeps names as they are
+        assert "\x00" not in text
+        _assert_writable(BOX_FORMATS[name].file)
+
+
+def _assert_writable(file: str) -> None:
+    assert 0 < len(file.encode()) <= 255
+    assert Path(file).name == file
+
+
+def test_every_name_is_one_format() -> None:
+    assert sorted([*FORMATS, *BOX_FORMATS]) == sorted(get_args(TimelineFormat))
 
 
 def test_no_two_formats_write_one_file() -> None:
     named = [file for render in FORMATS.values() for file in render(hostile_timeline())]
-    assert len(named) > len(FORMATS)
+    named += [one.file for one in BOX_FORMATS.values()]
+    assert len(named) > len(FORMATS) + len(BOX_FORMATS)
     assert len(set(named)) == len(named)
 
 

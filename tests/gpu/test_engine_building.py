@@ -186,7 +186,7 @@ def test_photos_are_looked_at_with_the_scans_engines(cartoon: Cartoon) -> None:
     settings = picture_settings(config, found, 0)
     detector, recogniser = engine_jobs(config, found)
     assert detector_shapes(settings.ring.batch, settings.canvas) == detector.shapes
-    assert recogniser_shapes() == recogniser.shapes
+    assert recogniser_shapes(112) == recogniser.shapes
     on_cpu = picture_settings(config, replace(found, cards=(CPU,)), 0)
     assert (on_cpu.ring.batch, on_cpu.canvas) == (1, (640, 640))
 

@@ -19,7 +19,7 @@ from fastface.commands import enroll as enrolment
 from fastface.config import Config, load_config
 from fastface.enrollment import process as enrolment_process
 from fastface.errors import BackendError, ConfigError, InputError, InterruptError, WorkerError
-from fastface.faces.align import TEMPLATE, align_picture
+from fastface.faces.align import ARCFACE, align_picture
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.process_pool import ProcessPool
@@ -171,7 +171,7 @@ def test_a_picture_that_opencv_cannot_cut_a_face_out_of_is_unusable() -> None:
     class Analyser:
         def analyse_photo(self, picture: np.ndarray) -> None:
             # The newest OpenCV refuses this only with the finer interpolation, older ones with any.
-            align_picture(picture, TEMPLATE, interpolation=cv2.INTER_LANCZOS4)
+            align_picture(picture, ARCFACE.template, interpolation=cv2.INTER_LANCZOS4)
 
     with pytest.raises(InputError, match="40000×120"):
         enrolment_process._faces(Analyser(), Path("wide.png"), np.zeros((120, 40_000, 3), np.uint8))  # type: ignore[arg-type]

@@ -6,7 +6,9 @@ import sys
 from dataclasses import dataclass
 
 _READ = """
-import json, os, sys
+import json, os, sys, xml.etree
+from xml.etree import ElementTree
+xml.etree.cElementTree = ElementTree  # the adapter of FCPXML asks for the name of Python 3.8
 import opentimelineio as otio
 adapter, rate = sys.argv[1:]
 arguments = {"rate": float(rate)} if rate else {}
@@ -46,7 +48,7 @@ def read_clips(text: str, adapter: str, rate: float | None = None) -> list[ReadC
 
     Args:
         text: The text of the file.
-        adapter: Name of the adapter: `cmx_3600`, `fcp_xml` or `otio_json`.
+        adapter: Name of the adapter: `cmx_3600`, `fcp_xml`, `fcpx_xml` or `otio_json`.
         rate: Frames a second, which an edit decision list does not hold.
     """
     command = [sys.executable, "-c", _READ, adapter, "" if rate is None else repr(rate)]

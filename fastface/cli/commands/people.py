@@ -4,6 +4,8 @@
 """
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -18,14 +20,26 @@ from fastface.names import pluralize, valid_text
 
 
 @with_settings(PEOPLE, MODELS, remembers="models")
-def people(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
+def people(
+    invocation: Invocation,
+    *,
+    targets: Annotated[
+        list[str] | None,
+        typer.Option("--targets", "-t", metavar="PHOTOS", help="Name the persons by photos, as find takes them."),
+    ] = None,
+    names: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read the edited table people/names.csv: names and mergers.")
+    ] = None,
+    out: Out = OUT_FOLDER,
+) -> None:
     """List every person in scanned videos. Write a table, and a page with pictures to choose from.
 
     Example: fastface people -o out
     """
     if invocation.dry_run:
         show(preview_people(invocation.config, out, "people"), invocation)
-    tell(people_workflow(invocation.config, out, make_observer(invocation)), invocation)
+    observer = make_observer(invocation)
+    tell(people_workflow(invocation.config, out, observer, targets=targets or (), names=names), invocation)
 
 
 def tell(result: PeopleResult, invocation: Invocation) -> None:

@@ -1,7 +1,7 @@
 """`fastface timelines`: the spans for editing programs and players."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -9,8 +9,9 @@ from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.timelines import timelines as timelines_workflow
-from fastface.export.timelines.writer import FOLDER, FORMATS
+from fastface.export.timelines.writer import FOLDER
 from fastface.names import pluralize, shorten_lines
+from fastface.types import TimelineFormat
 
 _MOST_LINES = 20
 
@@ -21,14 +22,17 @@ def timelines(
     formats: Annotated[
         str,
         typer.Option(
-            metavar="LIST", help=f"Write these formats only: some of {', '.join(FORMATS)}.", show_default="all"
+            "--as",
+            metavar="LIST",
+            help=f"Write these formats only: some of {', '.join(get_args(TimelineFormat))}.",
+            show_default="all",
         ),
     ] = "",
     out: Out = OUT_FOLDER,
 ) -> None:
-    """Write the spans of the last answer as edit lists, markers, subtitles and chapters. Nothing is decoded.
+    """Write the spans of the last answer for editing programs, players and annotation tools. Nothing is decoded.
 
-    Example: fastface timelines -o out --formats edl,srt
+    Example: fastface timelines -o out --as edl,srt
     """
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     observer = make_observer(invocation)

@@ -94,13 +94,14 @@ def scale_crop(picture: Image, size: Size) -> Image:
     return scaled.astype(np.uint8, copy=False)
 
 
-def save_picture(path: Path, picture: Image, description: str = "") -> None:
+def save_picture(path: Path, picture: Image, description: str = "", xmp: bytes = b"") -> None:
     """Write a picture of a person atomically, readable for its owner only.
 
     Args:
         path: `.jpg` or `.png`.
         picture: (H, W, 3) BGR.
         description: ASCII text for the file's metadata.
+        xmp: XMP packet for the file's metadata; empty for none.
 
     Raises:
         ExportError: The picture cannot be encoded.
@@ -112,12 +113,16 @@ def save_picture(path: Path, picture: Image, description: str = "") -> None:
         if path.suffix == ".png":
             text = PngInfo()
             text.add_text("Description", description)
+            if xmp:
+                text.add_itxt("XML:com.adobe.xmp", xmp.decode())
             image.save(content, "PNG", pnginfo=text)
         else:
             exif = PillowImage.Exif()
             exif[_IMAGE_DESCRIPTION], exif[_SOFTWARE] = description, "fastface"
             # Store colours at full resolution: such pictures are enlarged and used for training.
-            image.save(content, "JPEG", quality=_JPEG_QUALITY, subsampling=0, exif=exif)
+            image.save(
+                content, "JPEG", quality=_JPEG_QUALITY, subsampling=0, exif=exif, **({"xmp": xmp} if xmp else {})
+            )
     except (OSError, ValueError) as error:
         raise ExportError(f"cannot encode {str(path)!r}: {error}") from error
     private_folder(path.parent)

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastface.config import Config, ExportConfig
 from fastface.export.crops.choosing import choose_crops
+from fastface.export.crops.xmp import NamedFace
 from fastface.export.jobs import CropJob, PicturesJob, SnapshotJob
 from fastface.export.plan import BoxLabel, CropKind, CropStyle
 from fastface.export.tables.results import CropRow
@@ -145,7 +146,8 @@ def _plan_crops(
         )
         landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
         worth = (step, -crop.quality)
-        job = CropJob(int(faces.pts[face]), crop.box, landmarks, root / file, _description(crop))
+        name = label if config.xmp and label != EVERYONE else ""
+        job = CropJob(int(faces.pts[face]), crop.box, landmarks, root / file, _description(crop), name)
         yield crop, job, worth
 
 
@@ -201,7 +203,12 @@ def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[S
         chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id
     return [
-        SnapshotJob(pts, _list_labels(found, pts), folder / f"{time:.3f}.{config.crop_format}")
+        SnapshotJob(
+            pts,
+            _list_labels(found, pts),
+            folder / f"{time:.3f}.{config.crop_format}",
+            tuple(_list_named(found, pts)) if config.xmp else (),
+        )
         for pts, time in sorted(chosen.items())
     ]
 
@@ -215,3 +222,12 @@ def _list_labels(found: VideoFindings, pts: int) -> tuple[BoxLabel, ...]:
                 x1, y1, x2, y2 = found.faces.boxes[face].tolist()
                 labels.append(BoxLabel((x1, y1, x2, y2), f"{label} {similarity:.2f}", colour))
     return tuple(labels)
+
+
+def _list_named(found: VideoFindings, pts: int) -> Iterator[NamedFace]:
+    """Yield the name and the box of each target in a frame."""
+    for label, hits in sorted(found.hits.items()):
+        if label != EVERYONE:
+            for face in hits.face[found.faces.pts[hits.face] == pts].tolist():
+                x1, y1, x2, y2 = found.faces.boxes[face].tolist()
+                yield label, (x1, y1, x2, y2)

@@ -35,16 +35,16 @@ def write_page(
         path: The page.
         package: Package of template, style and script.
         name: Their name without the suffix.
-        scripts: Names of scripts that come before that script, without the suffix.
+        scripts: Names of further scripts of the package, which follow the first.
         has_media: Whether the page may play videos beside it, or on the same disk or server.
         parts: Values for the template, besides `policy`, `style` and `script`.
 
     Raises:
         SpaceError: No space is left.
     """
-    folder = files(package)
-    template, style = (folder.joinpath(f"{name}.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css"))
-    script = "\n".join(folder.joinpath(f"{one}.js").read_text(encoding="utf-8") for one in (*scripts, name))
+    names = [f"{name}.html", f"{name}.css", f"{name}.js", *(f"{one}.js" for one in scripts)]
+    template, style, *code = (files(package).joinpath(one).read_text(encoding="utf-8") for one in names)
+    script = "\n".join(code)
     media = "media-src 'self' file:; " if has_media else ""
     policy = _POLICY.format(style=_digest(style), script=_digest(script), media=media)
     page = Template(template).substitute(policy=policy, style=style, script=script, **parts)

@@ -13,7 +13,7 @@ const GRAIN = 600; // appearances closer than this part of a video cannot be tol
 // ---- text
 
 const NO_FACE = "face not seen";
-const titleOf = (number) => people.get(number)?.name || `person ${number}`;
+const titleOf = (number) => nameOf(number) || `person ${number}`;
 const counted = (count, noun) => `${count.toLocaleString("en")}\u00a0${noun}${count === 1 ? "" : "s"}`;
 const length = (seconds) => (seconds > 0 && seconds < 0.5 ? "<0:01" : clock(seconds));
 const percent = (share) => (share > 0 && share < 0.0005 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`);
@@ -120,7 +120,7 @@ function segment({ start, end, faces, count }, whole) {
   return made;
 }
 
-function line(row) {
+function line(person, row) {
   const [name, duration] = facts.videos[row.video];
   const made = element("div", "line");
   const video = element("span", "video");
@@ -128,7 +128,8 @@ function line(row) {
   video.title = name;
   const track = element("span", "track");
   track.append(...row.segments.map((part) => segment(part, lengths[row.video] || 1)));
-  made.append(video, element("span", "length", duration === null ? "" : clock(duration)), track);
+  const cut = person.faces && person.videos > 1 ? [cutButton(person, row)] : [];
+  made.append(video, ...cut, element("span", "length", duration === null ? "" : clock(duration)), track);
   return made;
 }
 
@@ -136,7 +137,7 @@ function fillLines(place, person, all) {
   const rows = byVideo(person);
   const most = [...rows].sort((one, other) => other.seconds - one.seconds || one.video - other.video);
   const shown = all || rows.length <= LINES + 1 ? rows : most.slice(0, LINES).sort((one, other) => one.video - other.video);
-  place.replaceChildren(...shown.map(line));
+  place.replaceChildren(...shown.map((row) => line(person, row)));
   if (rows.length <= LINES + 1) return;
   const text = all ? "fewer videos" : `${rows.length - shown.length} more videos`;
   place.append(button("more", text, () => fillLines(place, person, !all)));
@@ -204,7 +205,7 @@ function makeCard(person) {
   write(".ends", ...ends(person));
   card.addEventListener("click", (event) => {
     const inner = event.target.closest("button");
-    if (!inner ? getSelection().isCollapsed : inner.classList.contains("pick")) choose(person.number);
+    if (!inner ? getSelection().isCollapsed : inner.classList.contains("pick")) chooseBy(event, person.number);
   });
   cards.set(person.number, card);
   near.observe(card);
@@ -228,7 +229,7 @@ function goTo(number) {
 
 function haystack(person) {
   const videos = new Set(person.appearances.map(([video]) => facts.videos[video][0]));
-  return [titleOf(person.number), ...videos].join("\n").toLowerCase();
+  return [person.name || `person ${person.number}`, ...videos].join("\n").toLowerCase();
 }
 const haystacks = new Map(facts.people.map((person) => [person.number, haystack(person)]));
 
@@ -290,7 +291,7 @@ function chip(number) {
 }
 
 function showChosen() {
-  byId("hint").hidden = chosen.size > 0;
+  byId("hint").hidden = chosen.size > 0 || steps.length > 0;
   byId("chosen").hidden = !chosen.size;
   showCount();
   byId("chips").replaceChildren(...chosenNumbers().map(chip));
@@ -307,23 +308,26 @@ function showCommand() {
   byId("copy").textContent = "Copy";
 }
 
-async function copy() {
+async function copy(pressed, shown, text) {
   try {
-    await navigator.clipboard.writeText(command());
+    await navigator.clipboard.writeText(text);
   } catch { // an old browser, or one that trusts no page on a disk
-    getSelection().selectAllChildren(byId("command"));
+    getSelection().selectAllChildren(byId(shown));
     if (!document.execCommand("copy")) return;
   }
-  byId("copy").textContent = "Copied";
+  byId(pressed).textContent = "Copied";
+}
+
+function download(name, content) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(content), "\n"], { type: "application/json" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function save() {
-  const selection = { schema_version: 1, census: facts.census, people: chosenNumbers(), name: chosenName() };
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(selection), "\n"], { type: "application/json" }));
-  link.download = "selection.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  download("selection.json", { schema_version: 1, census: facts.census, people: chosenNumbers(), name: chosenName() });
 }
 
 // ---- start
@@ -339,12 +343,10 @@ function begin() {
   byId("people").append(...facts.people.map(makeCard));
   for (const id of ["text", "least", "order", "seen"]) byId(id).addEventListener("input", arrange);
   byId("name").addEventListener("input", showCommand);
-  byId("copy").addEventListener("click", copy);
+  byId("copy").addEventListener("click", () => copy("copy", "command", command()));
   byId("save").addEventListener("click", save);
   byId("clear").addEventListener("click", () => choose(...chosen));
   byId("faceless").hidden = facts.people.every((person) => person.faces);
   byId("tools").hidden = byId("bar").hidden = !people.size;
   arrange();
 }
-
-begin();

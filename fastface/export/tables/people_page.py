@@ -1,7 +1,7 @@
 """Write people.html: the persons of a census as one self-contained page to view and to choose from.
 
-`census.files` calls it. Template, style and script are people.html, people.css and people.js beside this module; see
-`html_page`.
+`census.files` calls it. Template, style and scripts are people.html, people.css, people.js and
+people_corrections.js beside this module; see `html_page`.
 """
 
 import base64
@@ -24,6 +24,8 @@ def write_people_page(
     out: str,
     census: str,
     others: tuple[int, int],
+    marks: Sequence[Sequence[str]] = (),
+    rejected: Sequence[int] = (),
 ) -> None:
     """Write the page atomically, readable for its owner only.
 
@@ -34,6 +36,8 @@ def write_people_page(
         out: The user's value of `-o`, for the command that the page builds.
         census: Name of the census, which distinguishes an old page from a new one.
         others: Number of persons, and of faces, that are not among `persons`.
+        marks: Marks of each person, which tell whether a person of an old page is still the same; none without any.
+        rejected: Numbers of rejected persons.
 
     Raises:
         SpaceError: No space is left.
@@ -43,19 +47,30 @@ def write_people_page(
         path,
         __package__,
         "people",
-        facts=to_json({"out": out, "census": census, **_facts(persons, videos, others)}),
+        scripts=("people_corrections",),
+        facts=to_json(
+            {"out": out, "census": census, "rejected": list(rejected), **_facts(persons, videos, others, marks)}
+        ),
         portraits="\n".join(_portraits(persons)),
     )
 
 
-def _facts(persons: Sequence[Person], videos: Mapping[str, float | None], others: tuple[int, int]) -> dict[str, Any]:
+def _facts(
+    persons: Sequence[Person],
+    videos: Mapping[str, float | None],
+    others: tuple[int, int],
+    marks: Sequence[Sequence[str]],
+) -> dict[str, Any]:
     seen = {appearance.video_id for person in persons for appearance in person.appearances}
     names = sorted(seen | videos.keys())
     place = {name: number for number, name in enumerate(names)}
     return {
         "others": others,
         "videos": [[shown_text(name), videos.get(name)] for name in names],
-        "people": [_person(person, place) for person in persons],
+        "people": [
+            {**_person(person, place), "marks": list(marks[number]) if marks else []}
+            for number, person in enumerate(persons)
+        ],
     }
 
 

@@ -14,6 +14,8 @@ _DROP_FRAME_RATES = (Fraction(30_000, 1001), Fraction(60_000, 1001))
 _RATE_TOLERANCE = Fraction(1, 100)
 """A header's average rate may miss the nominal one by a few frames an hour; 30 is 0.03 from 29.97."""
 
+_NTSC = Fraction(1000, 1001)
+
 _RECORD_START = "01:00:00"
 """Where editing programs begin a timeline unless told otherwise."""
 
@@ -39,6 +41,17 @@ class FrameClock:
     source_start: str  # timecode of frame 0 of the source
     record_start: str  # timecode of frame 0 of the edited timeline
     is_player_time: bool  # whether frame 0 is the start of the file's first stream, not the first frame
+
+    @property
+    def is_ntsc(self) -> bool:
+        """Return whether the rate is a whole number × 1000 / 1001, as 29.97."""
+        nominal = round(self.rate)
+        return abs(self.rate - nominal * _NTSC) < abs(self.rate - nominal)
+
+    @property
+    def frame_seconds(self) -> Fraction:
+        """Seconds of a frame at the rate that editing programs know; a header's average rate may miss it."""
+        return 1 / (round(self.rate) * (_NTSC if self.is_ntsc else Fraction(1)))
 
     @property
     def source_offset(self) -> int:

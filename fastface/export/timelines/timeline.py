@@ -1,14 +1,17 @@
-"""Define the contract of timeline formats: the spans of one video go in, small text files come out.
+"""Define the contract of timeline formats: the spans of one video go in, small files come out.
 
-A format is a function `Render`, in a module of its own, with a line in `writer.FORMATS`. Each format must pass
-`tests/contract/test_timeline_formats.py`. Formats are pure: `writer` reads the spans and writes the files.
+A format is a function `Render` with a line in `writer.FORMATS`. Each format must pass
+`tests/contract/test_timeline_formats.py`. Formats are pure: `writer` reads the spans and writes the files. Formats that
+show the boxes of hits have a contract of their own: `boxes.hit_boxes`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, count
 
 from fastface.names import clean_text, label_name, valid_text
+from fastface.types import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ class Timeline:
     timecode: str  # of the first frame; empty if the file has none
     end: Fraction | None  # end of the picture, seconds from the first frame
     player_end: Fraction | None  # the same on the clock of a player
+    size: Size  # (width, height) as displayed
+    stored_size: Size  # the same in pixels of the file, which need not be square: of a frame as FFmpeg saves it
+    has_one_size: bool  # whether all frames have that size
+    has_sound: bool
     spans: tuple[TimelineSpan, ...]
 
     @property
@@ -40,16 +47,31 @@ class Timeline:
         """All persons of the video, sorted."""
         return tuple(sorted({span.person for span in self.spans}))
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """{person: its name on one line}; different persons have different names."""
+        return label_persons(self.persons)
+
     def name_file(self, person: str, suffix: str) -> str:
         """Return the name of a person's own file."""
         return f"{label_name(person, self.persons)}{suffix}"
 
 
-Render = Callable[[Timeline], Mapping[str, str]]
-"""Return {name of a file: its text} of one format; nothing if the format cannot hold this video.
+Render = Callable[[Timeline], Mapping[str, str | bytes]]
+"""Return {name of a file: its content} of one format; nothing if the format cannot hold this video.
 
 Texts end each line with LF, CSV with CR LF. A `Render` never splits or joins a name's line: see `format_label`.
 """
+
+
+def label_persons(persons: Iterable[str]) -> dict[str, str]:
+    """Return {person: its name on one line}; different persons have different names."""
+    labels: dict[str, str] = {}
+    for person in persons:
+        label = format_label(person)
+        names = chain([label], (f"{label} ({number})" for number in count(2)))
+        labels[person] = next(name for name in names if name not in labels.values())
+    return labels
 
 
 def format_label(text: str, replaced: Mapping[str, str] | None = None) -> str:

@@ -1,46 +1,72 @@
-"""Write the timelines of OUT's answer: read spans.json and the ledger, render each format, record the files.
+"""Write the timelines of OUT's answer: read spans.json, hits.csv and the ledger, render each format, record the files.
 
-`commands.timelines` calls `write_timelines`; each new answer calls `remove_outdated`. Nothing is decoded.
+`commands.timelines` and each new answer call `write_timelines`; a new answer also calls `remove_outdated`. Nothing is
+decoded.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, groupby
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from fastface.errors import ConfigError
-from fastface.export.timelines.chapters import render_chapters
-from fastface.export.timelines.edl import render_edl
-from fastface.export.timelines.fcp7 import render_fcp7
-from fastface.export.timelines.losslesscut import render_losslesscut
-from fastface.export.timelines.markers import render_markers
-from fastface.export.timelines.otio import render_otio
-from fastface.export.timelines.presence import render_presence
-from fastface.export.timelines.subtitles import render_srt, render_vtt
+from fastface.export.timelines.boxes.ass import render_ass
+from fastface.export.timelines.boxes.coco import render_coco
+from fastface.export.timelines.boxes.cvat import render_cvat
+from fastface.export.timelines.boxes.hit_boxes import RenderBoxes, read_boxes
+from fastface.export.timelines.boxes.web_annotations import render_annotations, render_regions
+from fastface.export.timelines.edit_lists import render_edl, render_markers
+from fastface.export.timelines.elan import render_elan
+from fastface.export.timelines.sequences import render_fcp7, render_fcpxml, render_otio
+from fastface.export.timelines.tables import render_losslesscut, render_presence
+from fastface.export.timelines.timed_texts import render_chapters, render_srt, render_vtt
 from fastface.export.timelines.timeline import Render, Timeline, TimelineSpan
-from fastface.files import remove_empty, write_atomic
+from fastface.files import atomic_path, remove_empty
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
-from fastface.names import valid_text
+from fastface.names import text_cell, valid_text
+from fastface.types import TimelineFormat
 
 FOLDER = "timelines"
 
-FORMATS: Mapping[str, Render] = {
+
+@dataclass(frozen=True, slots=True)
+class BoxFormat:
+    """A format that shows the boxes of hits."""
+
+    file: str  # name of its file
+    render: RenderBoxes
+    needs_rate: bool = False  # whether it counts frames
+
+
+FORMATS: Mapping[TimelineFormat, Render] = {
     "edl": render_edl,
     "markers": render_markers,
     "fcp7": render_fcp7,
+    "fcpxml": render_fcpxml,
     "otio": render_otio,
+    "losslesscut": render_losslesscut,
     "srt": render_srt,
     "vtt": render_vtt,
-    "losslesscut": render_losslesscut,
     "chapters": render_chapters,
+    "elan": render_elan,
+    "annotations": render_annotations,
     "presence": render_presence,
 }
 """{name of a format: its function}"""
+
+BOX_FORMATS: Mapping[TimelineFormat, BoxFormat] = {
+    "ass": BoxFormat("boxes.ass", render_ass),
+    "regions": BoxFormat("regions.json", render_regions),
+    "cvat": BoxFormat("cvat.xml", render_cvat, needs_rate=True),
+    "coco": BoxFormat("coco.json", render_coco, needs_rate=True),
+}
+"""{name of a format: the format}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +78,26 @@ class WrittenTimelines:
     left_out: tuple[str, ...]  # remarks: videos and formats without a file, with the reason
 
 
-def write_timelines(out: Path, ledger: Ledger, formats: Sequence[str], *, pretend: bool = False) -> WrittenTimelines:
+@dataclass(frozen=True, slots=True)
+class _TimelineFile:
+    """A file of an answer."""
+
+    path: str  # below OUT
+    format: str
+    render: Callable[[], Iterable[str | bytes]]  # each call returns all parts of the content again
+
+    def read_parts(self) -> Iterator[bytes]:
+        for part in self.render():
+            yield part if isinstance(part, bytes) else part.encode()
+
+    def digest(self) -> str:
+        content = hashlib.sha256()
+        for part in self.read_parts():
+            content.update(part)
+        return content.hexdigest()
+
+
+def write_timelines(out: Path, ledger: Ledger, formats: Collection[str], *, pretend: bool = False) -> WrittenTimelines:
     """Write timelines of all videos of the answer. The caller holds the lock of OUT.
 
     Files of these formats that are outdated are removed. Files of other formats stay.
@@ -60,52 +105,78 @@ def write_timelines(out: Path, ledger: Ledger, formats: Sequence[str], *, preten
     Args:
         out: The output folder.
         ledger: Its ledger.
-        formats: Names of `FORMATS`.
+        formats: Names of `FORMATS` and `BOX_FORMATS`.
         pretend: Whether to write and remove nothing.
 
     Raises:
-        ConfigError: OUT has no answer, or spans.json cannot be read.
+        ConfigError: OUT has no answer, or its tables cannot be read.
         SpaceError: No space is left; what is written stays.
     """
-    records = {record.video_id: record for record in ledger.videos()}
     known, wanted, left_out = ledger.exports(), set[str](), list[str]()
+    for file in _list_files(out, ledger, formats, left_out):
+        wanted.add(file.path)
+        if not pretend:
+            _write(out, ledger, known.get(file.path, ("", ""))[0], file)
+    facts = {path: json.loads(text) for path, (_, text) in known.items() if path.startswith(f"{FOLDER}/")}
+    outdated = [path for path in facts.keys() - wanted if facts[path]["format"] in formats]
+    if not pretend:
+        _remove(out, ledger, outdated)
+    return WrittenTimelines(tuple(sorted(wanted)), len(outdated), tuple(sorted(left_out)))
+
+
+def remove_outdated(out: Path, ledger: Ledger, *, but: Collection[str] = ()) -> int:
+    """Remove timelines that no longer show OUT's answer; return their number.
+
+    The caller has written the answer, and holds the lock of OUT.
+
+    Args:
+        out: The output folder.
+        ledger: Its ledger.
+        but: Formats that the caller has just written.
+    """
+    known: dict[str, str] = {}
+    formats: set[str] = set()
+    for path, (key, facts) in ledger.exports().items():
+        if path.startswith(f"{FOLDER}/") and (name := json.loads(facts)["format"]) not in but:
+            known[path] = key
+            formats.add(name)
+    if not known:
+        return 0
+    current = {file.path: file.digest() for file in _list_files(out, ledger, formats, [])}
+    outdated = [path for path, key in known.items() if current.get(path) != key]
+    _remove(out, ledger, outdated)
+    return len(outdated)
+
+
+def _list_files(out: Path, ledger: Ledger, formats: Collection[str], left_out: list[str]) -> Iterator[_TimelineFile]:
+    """Yield the files of the answer in these formats; add a line to `left_out` for each video or format without one."""
+    records = {record.video_id: record for record in ledger.videos()}
+    timelines: dict[str, Timeline] = {}
     for video, spans in _group_spans(_read_spans(out)):
         timeline, reason = _build(video, spans, records.get(video))
         if timeline is None:
             left_out.append(f"{video}: {reason}")
             continue
-        for name in formats:
-            files = _list_files(timeline, name)
-            if not files:
-                left_out.append(f"{video}: no {name}, since timecode cannot count its frame rate")
-            wanted |= files.keys()
-            if not pretend:
-                _write(out, ledger, known, name, files)
-    facts = {path: json.loads(text) for path, (_, text) in known.items() if path.startswith(f"{FOLDER}/")}
-    outdated = [path for path in facts.keys() - wanted if facts[path]["format"] in formats]
-    if not pretend:
-        _remove(out, ledger, outdated)
-    return WrittenTimelines(tuple(sorted(wanted)), len(outdated), tuple(left_out))
-
-
-def remove_outdated(out: Path, ledger: Ledger) -> int:
-    """Remove timelines that no longer show the spans of OUT's answer; return their number.
-
-    The caller has written the answer, and holds the lock of OUT.
-    """
-    known = {path: key for path, (key, _) in ledger.exports().items() if path.startswith(f"{FOLDER}/")}
-    if not known:
-        return 0
-    records = {record.video_id: record for record in ledger.videos()}
-    current: dict[str, str] = {}
-    for video, spans in _group_spans(_read_spans(out)):
-        timeline, _ = _build(video, spans, records.get(video))
-        if timeline is not None:
-            files = (_list_files(timeline, name).items() for name in FORMATS)
-            current |= {path: _digest(text) for path, text in chain.from_iterable(files)}
-    outdated = [path for path, key in known.items() if current.get(path) != key]
-    _remove(out, ledger, outdated)
-    return len(outdated)
+        timelines[text_cell(video)] = timeline
+        for name, render in FORMATS.items():
+            if name in formats:
+                files = render(timeline)
+                for file, content in files.items():
+                    yield _TimelineFile(f"{FOLDER}/{video}/{file}", name, partial(iter, [content]))
+                if not files:
+                    left_out.append(f"{video}: no {name}, since timecode cannot count its frame rate")
+    if not formats & BOX_FORMATS.keys():
+        return
+    for boxes in read_boxes(out / "hits.csv", timelines):
+        timeline, chosen = boxes.timeline, [name for name in BOX_FORMATS if name in formats]
+        for name in chosen:
+            form = BOX_FORMATS[name]
+            if not timeline.has_one_size:
+                left_out.append(f"{timeline.video_id}: no {name}, since its frames have several sizes")
+            elif form.needs_rate and timeline.rate is None:
+                left_out.append(f"{timeline.video_id}: no {name}, since its frame rate is unknown")
+            else:
+                yield _TimelineFile(f"{FOLDER}/{timeline.video_id}/{form.file}", name, partial(form.render, boxes))
 
 
 def _read_spans(out: Path) -> list[dict[str, Any]]:
@@ -126,18 +197,16 @@ def _group_spans(spans: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list
     Raises:
         ConfigError: A span lacks a field.
     """
+    found: list[tuple[str, TimelineSpan]] = []
     try:
-        found = [(str(span["video"]), _read_span(span)) for span in spans]
+        for span in spans:
+            start, end, *player = (Fraction(span[key]) for key in ("start", "end", "player_start", "player_end"))
+            found.append((str(span["video"]), TimelineSpan(str(span["target"]), start, end, player[0], player[1])))
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"cannot read spans.json: no span without {error}; search again to write it") from error
     found.sort(key=lambda row: (row[0], row[1].start, row[1].end, row[1].person))
     for video, rows in groupby(found, key=lambda row: row[0]):
         yield video, [span for _, span in rows]
-
-
-def _read_span(span: Mapping[str, Any]) -> TimelineSpan:
-    start, end, *player = (Fraction(span[key]) for key in ("start", "end", "player_start", "player_end"))
-    return TimelineSpan(str(span["target"]), start, end, player[0], player[1])
 
 
 def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None) -> tuple[Timeline | None, str]:
@@ -147,32 +216,36 @@ def _build(video: str, spans: Sequence[TimelineSpan], record: VideoRecord | None
     info = record.info
     if not info.is_film:
         return None, "a folder of pictures has no timeline"
-    end = None if info.duration is None else info.duration + info.player_offset
-    name, address = valid_text(record.path.name), record.path.absolute().as_uri()
-    return Timeline(video, name, address, info.rate, info.timecode, info.duration, end, tuple(spans)), ""
+    width, height = info.coded_size
+    timeline = Timeline(
+        video_id=video,
+        file_name=valid_text(record.path.name),
+        address=record.path.absolute().as_uri(),
+        rate=info.rate,
+        timecode=info.timecode,
+        end=info.duration,
+        player_end=None if info.duration is None else info.duration + info.player_offset,
+        size=info.size,
+        stored_size=(width, height) if info.rotation % 180 == 0 else (height, width),
+        has_one_size=not info.other_sizes,
+        has_sound=info.has_sound,
+        spans=tuple(spans),
+    )
+    return timeline, ""
 
 
-def _list_files(timeline: Timeline, name: str) -> dict[str, str]:
-    """Return {path below OUT: text} of one format."""
-    return {f"{FOLDER}/{timeline.video_id}/{file}": text for file, text in FORMATS[name](timeline).items()}
-
-
-def _write(
-    out: Path, ledger: Ledger, known: Mapping[str, tuple[str, str]], name: str, files: Mapping[str, str]
-) -> None:
-    """Write files that are missing or differ. The ledger knows a file first: so `purge` finds it after a kill."""
-    facts = json.dumps({"format": name})
-    for path, text in files.items():
-        key = _digest(text)
-        if known.get(path, ("", ""))[0] == key and (out / path).is_file():
-            continue
-        ledger.put_export(path, "", facts)
-        write_atomic(out / path, text)
-        ledger.put_export(path, key, facts)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _write(out: Path, ledger: Ledger, known: str, file: _TimelineFile) -> None:
+    """Write a file that is missing or differs. The ledger knows a file first: so `purge` finds it after a kill."""
+    path, facts = out / file.path, json.dumps({"format": file.format})
+    if known and path.is_file() and file.digest() == known:
+        return
+    ledger.put_export(file.path, "", facts)
+    content = hashlib.sha256()
+    with atomic_path(path) as part, part.open("wb") as stream:
+        for piece in file.read_parts():
+            content.update(piece)
+            stream.write(piece)
+    ledger.put_export(file.path, content.hexdigest(), facts)
 
 
 def _remove(out: Path, ledger: Ledger, paths: Iterable[str]) -> None:

@@ -20,6 +20,9 @@ from fastface.types import Faces, FloatArray
 Analyse = Callable[[Path], Faces]
 """Function that finds and embeds all faces of a photo; raises InputError if the photo cannot be used."""
 
+Select = Callable[[Photo, Faces], Faces]
+"""Function that returns the faces of a photo that may be the person: only the tagged face if a tag names it."""
+
 Box = tuple[float, float, float, float]
 
 FaceChoice = Literal["auto", "largest", "only"]
@@ -98,6 +101,7 @@ class Pick:
         candidates: Usable faces, the largest first.
         is_meant: True if an unusable photo is an error of the user's input.
         taken_box: Box of the reference if it was chosen from several faces; else None.
+        is_tagged: True if a tag of a photo library names the person.
     """
 
     source: str
@@ -107,6 +111,7 @@ class Pick:
     candidates: tuple[Candidate, ...] = ()
     is_meant: bool = True
     taken_box: Box | None = None
+    is_tagged: bool = False
 
     def leave_out(self, reason: str) -> None:
         """Remove the reference, and add the reason to the remarks."""
@@ -114,8 +119,19 @@ class Pick:
         self.remarks.append(reason)
 
 
+def all_faces(photo: Photo, faces: Faces) -> Faces:  # noqa: ARG001 - the signature is that of `Select`
+    """Return all faces."""
+    return faces
+
+
 def pick_faces(
-    photos: Sequence[Photo], analyse: Analyse, alike: float, *, faces: FaceChoice = "auto", resampling: str = ""
+    photos: Sequence[Photo],
+    analyse: Analyse,
+    alike: float,
+    *,
+    faces: FaceChoice = "auto",
+    resampling: str = "",
+    select: Select = all_faces,
 ) -> list[Pick]:
     """Choose one face of each photo of one person.
 
@@ -129,11 +145,12 @@ def pick_faces(
         alike: Minimum cosine of two faces of one person.
         faces: Choice among several usable faces.
         resampling: `Resampling.name` of the looks that `analyse` averages.
+        select: Function that limits the faces of a photo.
 
     Raises:
         BackendError: The networks failed.
     """
-    picks = [_look(photo, analyse, resampling) for photo in photos]
+    picks = [_look(photo, analyse, resampling, select) for photo in photos]
     if faces != "auto":
         for pick in picks:
             if pick.candidates:
@@ -198,16 +215,17 @@ def tell_minorities(picks: Sequence[Pick], alike: float) -> None:
             )
 
 
-def _look(photo: Photo, analyse: Analyse, resampling: str) -> Pick:
-    pick = Pick(valid_text(str(photo.path)), photo.label, is_meant=photo.is_meant)
+def _look(photo: Photo, analyse: Analyse, resampling: str, select: Select) -> Pick:
+    is_tagged = photo.region is not None
+    pick = Pick(valid_text(str(photo.path)), photo.label, is_meant=photo.is_meant, is_tagged=is_tagged)
     try:
-        faces = analyse(photo.path)
+        faces = select(photo, analyse(photo.path))
     except InputError as error:
         pick.remarks.append(error.reason)
         return pick
     pick.is_meant = True
     if not len(faces):
-        pick.remarks.append("no face found")
+        pick.remarks.append("no face was found at the place of the tag" if is_tagged else "no face found")
         return pick
     found = sorted(_candidates(pick.source, faces, resampling), key=lambda candidate: -candidate.face.face_size)
     usable = [item for item in found if item.face.face_size >= _LEAST_SIZE and item.face.sharpness >= LEAST_SHARPNESS]

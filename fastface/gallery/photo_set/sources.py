@@ -1,6 +1,6 @@
-"""List the sources in `-t` and `--not`: photos, folders of persons, banks, everyone. `references` calls `collect`.
+"""List the sources in `-t` and `--not`: photos, folders of persons, tagged libraries, banks, everyone.
 
-No file is opened here.
+`references` and `commands.enroll` call `collect`. No picture is decoded here.
 """
 
 import os
@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastface.names import safe_name
+from fastface.gallery.photo_set.tagged_photos import list_tagged_photos
+from fastface.gallery.photo_set.xmp_regions import Region
+from fastface.names import safe_name, shorten_lines
 
 _PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp", ".avif", ".bmp", ".dib", ".tif"}
@@ -19,6 +21,11 @@ _PICTURE_SUFFIXES = frozenset(
 
 EVERYONE_PATH = "*"
 BANK_SUFFIX = ".npz"
+
+_LIBRARY_PREFIX = "xmp:"
+"""Start of an argument that names a folder of tagged photos."""
+_MOST_NOTES = 20
+"""Maximum number of unreadable tags of one library that are reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,13 @@ class Photo:
         label: Label of the person.
         is_meant: True if the user named the file, it lies in a person's folder, or it has a picture's suffix. An
             unusable file is then reported. Other files beside loose photos (a read-me, a list) are not.
+        region: Place of the person's face, if a tag names it; else None.
     """
 
     path: Path
     label: str
     is_meant: bool
+    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Sources:
         faults: Faults of arguments without a photo or bank, one line each.
         loose: Folders with loose photos and no sub-folder.
         nested: Persons' folders, keyed by their place, with at least two sub-folders and no loose photo.
+        notes: Tags that could not be read, one line each.
     """
 
     photos: tuple[Photo, ...]
@@ -58,6 +68,7 @@ class Sources:
     faults: tuple[str, ...]
     loose: tuple[Path, ...] = ()
     nested: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def make_label(text: str) -> str:
@@ -70,7 +81,7 @@ def make_label(text: str) -> str:
     return name if safe_name(stem) == stem else safe_name(name)
 
 
-def collect(paths: Iterable[str | Path]) -> Sources:
+def collect(paths: Iterable[str | Path], *, with_tags: bool = True) -> Sources:
     """List the photos, folders and banks of the arguments.
 
     A file is one person, named after its stem; an `.npz` is a bank. In a folder, each sub-folder is one person with all
@@ -79,8 +90,14 @@ def collect(paths: Iterable[str | Path]) -> Sources:
 
     `NAME=PATH` is a photo, or a folder with all its photos, of one person with that name. If the whole argument is an
     existing path, or has a `/` before its first `=`, it is a path.
+
+    `xmp:FOLDER` is a folder of photos with tags: each named face is a photo of the person with that name.
+
+    Args:
+        paths: The arguments.
+        with_tags: False to check only whether the folders of tagged photos exist.
     """
-    listing = _Listing()
+    listing = _Listing(with_tags)
     for given in paths:
         listing.add(str(given))
     return Sources(
@@ -91,6 +108,7 @@ def collect(paths: Iterable[str | Path]) -> Sources:
         faults=tuple(listing.faults),
         loose=tuple(dict.fromkeys(listing.loose)),
         nested=tuple(dict.fromkeys(listing.nested)),
+        notes=tuple(listing.notes),
     )
 
 
@@ -98,6 +116,7 @@ def collect(paths: Iterable[str | Path]) -> Sources:
 class _Listing:
     """Sources that are being collected."""
 
+    with_tags: bool
     photos: list[Photo] = field(default_factory=list)
     banks: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
@@ -105,12 +124,15 @@ class _Listing:
     faults: list[str] = field(default_factory=list)
     loose: list[Path] = field(default_factory=list)
     nested: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, given: str) -> None:
         """Add one argument."""
         path = Path(given)
         if given == EVERYONE_PATH:
             self.everyone = True
+        elif given.startswith(_LIBRARY_PREFIX):
+            self._add_library(given, Path(given.removeprefix(_LIBRARY_PREFIX)))
         elif fault := _why_not_there(path):
             name, sign, named = given.partition("=")
             if sign and "/" not in name:
@@ -122,6 +144,22 @@ class _Listing:
             self._add_folder(path)
         else:
             self._add_file(path, is_meant=True)
+
+    def _add_library(self, given: str, folder: Path) -> None:
+        """Add the named faces of a folder of tagged photos."""
+        fault = _why_not_there(folder) or ("" if folder.is_dir() else "not a folder")
+        if fault or not self.with_tags:
+            self.faults += [f"{given!r}: {fault}"] if fault else []
+            return
+        tagged = list_tagged_photos(folder, _PICTURE_SUFFIXES)
+        self.notes += shorten_lines(tagged.notes, _MOST_NOTES)
+        self.photos += [
+            Photo(photo, make_label(named.name), is_meant=True, region=named.region)
+            for photo, faces in tagged.faces.items()
+            for named in faces
+        ]
+        if not tagged.faces:
+            self.faults.append(f"{given!r}: no photo in it has a tag with the name and the place of a face")
 
     def _add_named(self, given: str, name: str, named: str) -> None:
         """Add the argument `NAME=PATH`: all its photos are one person."""

@@ -7,6 +7,7 @@ runtime.
 import numpy as np
 
 from fastface.backends import open_session
+from fastface.faces.align import ALIGNMENTS
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
@@ -14,7 +15,6 @@ from fastface.persons.bodies import BodyFinder
 from fastface.persons.yolo import open_person_detector
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
-from fastface.types import ALIGNED_SIZE
 
 _CPU_CHUNK = 4
 """Batch size of the recogniser on a CPU that embeds in batches. Larger batches are no faster there."""
@@ -47,9 +47,10 @@ def open_recogniser(settings: WorkerSettings) -> Recogniser:
         settings.network_device("recogniser"),
         threads=settings.threads,
         cache_folder=settings.cache_folder,
-        shapes=recogniser_shapes(),
+        shapes=recogniser_shapes(settings.aligned_size),
     )
-    return Recogniser(session, settings.dimension, max_chunk=GPU_CHUNK if settings.device.is_gpu else _CPU_CHUNK)
+    chunk = GPU_CHUNK if settings.device.is_gpu else _CPU_CHUNK
+    return Recogniser(session, settings.dimension, max_chunk=chunk, alignment=ALIGNMENTS[settings.aligned_size])
 
 
 def open_body_finder(settings: WorkerSettings) -> BodyFinder | None:
@@ -92,7 +93,8 @@ def warm_up(network: Detector | Recogniser, settings: WorkerSettings) -> None:
     alone = network.session.per_picture
     if isinstance(network, Recogniser):
         faces = 1 if alone else network.max_chunk
-        network.embed(np.zeros((faces, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8))
+        side = settings.aligned_size
+        network.embed(np.zeros((faces, side, side, 3), np.uint8))
         return
     width, height = settings.canvas
     network.detect(np.zeros((1 if alone else settings.ring.batch, height, width, 3), np.uint8))

@@ -28,7 +28,7 @@ from fastface.runtime.output_folder import OutputFolder
 REPORT = "report.html"
 """Name of the page in the folder of an answer."""
 
-_SCRIPTS = ("report_rows", "report_timelines", "report_review")
+_SCRIPTS = ("report_timelines", "report_review", "report_views")
 
 _MOST_VIDEOS = 10_000
 _MOST_PAIRS = 100_000

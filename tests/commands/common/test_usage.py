@@ -19,19 +19,19 @@ OPTIONS = {
     "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
     "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
-    "--until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model "
+    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model "
     "--report --no-report",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
     "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
-    "--until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops",
+    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops",
     "enroll": "--bank -b --models --device --faces --flip --jitter --json -q",
     "calibrate": "--targets --index --false-tracks --threshold --faces --models --json -q",
     "people": "--out --min-faces --link-threshold --top --rank --video --store --refine-limit --json -q --models",
-    "pick": "--name --selection --merge --split --reject --out --pad --clips --crops --json -q --models",
+    "pick": "--name --selection --merge --split --reject --out --pad --clips --crops --timelines --json -q --models",
     "report": "--out --dry-run --json -q",
-    "timelines": "--out --formats --dry-run --json -q",
+    "timelines": "--out --as --dry-run --json -q",
     "curate": "--out --targets --max --dry-run --json -q",
     "status": "--out --json",
     "audit": "--out -n --number --seed --targets --dry-run --json -q",

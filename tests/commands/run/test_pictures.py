@@ -3,9 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pillow_heif
+import pytest
 import run_tools
+from cartoon_tools import Cartoon
 from cli_tools import fastface
 from PIL import Image
+
+from fastface.demo.film import draw_photo
+from fastface.demo.persons import ADA, BO
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -78,3 +85,23 @@ def test_pictures_without_a_face_are_done_with_a_remark(shared_models: Path, tmp
     assert (video["state"], video["faces"]) == ("done", 0)
     assert "no face was found in 3 pictures" in video["remark"]
     assert video["remark"] in done.stderr
+
+
+@pytest.mark.parametrize("suffix", ["heic", "avif"])
+def test_pictures_of_phones_are_references_and_albums(cartoon: Cartoon, tmp_path: Path, suffix: str) -> None:
+    """The hits name the pictures."""
+    pillow_heif.register_heif_opener()
+    photos, album, out = tmp_path / "photos", tmp_path / "album", tmp_path / "out"
+    for folder, names in ((photos, ("Ada",)), (album, ("IMG_1", "IMG_2", "IMG_3"))):
+        folder.mkdir()
+        for name, person in zip(names, (ADA, BO, ADA), strict=False):
+            picture = Image.fromarray(np.ascontiguousarray(draw_photo(person)[:, :, ::-1]))
+            picture.save(folder / f"{name}.{suffix}", quality=95)
+    wanted = ("--clips", "none", "--crops", "face", "--models", cartoon.models, "-q")
+    done = fastface("run", album, "-t", photos, "-o", out, *wanted)
+    assert (done.returncode, done.stderr) == (0, "")
+    hits = [(row["target"], row["picture"]) for row in run_tools.rows(out / "hits.csv")]
+    assert hits == [("Ada", f"IMG_1.{suffix}"), ("Ada", f"IMG_3.{suffix}")]
+    # The two pictures of Ada are nearly equal: only the better crop is kept.
+    (crop,) = run_tools.rows(out / "crops" / "crops.csv")
+    assert ("Ada", crop["picture"]) in hits

@@ -7,7 +7,7 @@ import pytest
 from otio_tools import ReadClip, read_clips
 from timeline_tools import hostile_timeline, span, timeline
 
-from fastface.export.timelines.edl import render_edl
+from fastface.export.timelines.edit_lists import render_edl
 
 NTSC = Fraction(30_000, 1001)
 

@@ -7,7 +7,7 @@ import pytest
 from otio_tools import ReadClip, read_clips
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
-from fastface.export.timelines.fcp7 import render_fcp7
+from fastface.export.timelines.sequences import render_fcp7
 
 
 def _clips(text: str) -> list[ReadClip]:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from otio_tools import ReadClip, read_clips
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
-from fastface.export.timelines.otio import render_otio
+from fastface.export.timelines.sequences import render_otio
 
 NTSC = Fraction(30_000, 1001)
 HOUR = 3600 * 25

@@ -1,4 +1,4 @@
-"""The timecode of a video's first frame, as ffmpeg wrote it into files of several kinds."""
+"""The timecode of a video's first frame, and whether it has sound, as ffmpeg wrote them."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -28,4 +28,13 @@ def test_the_timecode_of_a_file_is_known(tmp_path: Path, name: str, options: str
     info = probe(VideoFile(tmp_path / name, name), 10_000).info
     assert info.timecode == timecode
     assert info.rate == Fraction(rate)
+    assert info_from_text(info_to_text(info)) == info
+
+
+@pytest.mark.parametrize("has_sound", [True, False])
+def test_whether_a_file_has_sound_is_known(tmp_path: Path, has_sound: bool) -> None:
+    sound = "-f lavfi -i sine=duration=0.4 -c:a aac" if has_sound else ""
+    ffmpeg(f"{PICTURE.format(rate=25)} {sound} -c:v libx264 -preset ultrafast {{0}}", tmp_path / "a.mp4")
+    info = probe(VideoFile(tmp_path / "a.mp4", "a.mp4"), 10_000).info
+    assert info.has_sound is has_sound
     assert info_from_text(info_to_text(info)) == info

@@ -62,6 +62,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--person-model": ("models", "person_model", "p.onnx", "p.onnx"),
     "--snapshots": ("export", "snapshots", "", True),
     "--boxes": ("export", "boxes", "", True),
+    "--timelines": ("export", "timelines", "srt, edl", ("edl", "srt")),
     "--fresh": ("run", "fresh", "", True),
     "--until": ("run", "until", "06:30", time(6, 30)),
     "--max-hours": ("run", "max_hours", "8", 8.0),

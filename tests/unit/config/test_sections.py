@@ -3,11 +3,13 @@
 import time
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError
+from fastface.types import TimelineFormat
 
 PROFILES = sorted(path.stem for path in profiles_folder().glob("*.toml"))
 
@@ -100,6 +102,7 @@ def test_a_value_out_of_range_is_named(section: str, key: str, value: str) -> No
         ("export", "ratio", "41:10", "must be from 1:4 to 4:1, to frame a person"),
         ("export", "ratio", ",", "must name at least one ratio, as 2:3,1:1"),
         ("export", "ratio", "", "must name at least one ratio, as 2:3,1:1"),
+        ("export", "timelines", "edl,docx", f"must be all, none, or some of {', '.join(get_args(TimelineFormat))}"),
         ("spans", "pad", "1,2,3", "must be BEFORE,AFTER in seconds, as 1,10, or one number for both"),
         ("spans", "pad", [1.0], "is incomplete: a value is missing"),
         ("scan", "batch", "99", "must be at most 64"),
@@ -218,3 +221,17 @@ def test_card_numbers_come_as_a_list_in_any_form(given: object, numbers: tuple[i
 def test_card_numbers_that_are_none_are_named(given: object) -> None:
     (fault,) = _faults(flags={"models": {"devices": given}})
     assert fault.startswith("models.devices")
+
+
+@pytest.mark.parametrize(
+    ("given", "formats"),
+    [
+        ("none", ()),
+        ("", ()),
+        ("all", get_args(TimelineFormat)),
+        ("coco, edl,coco", ("edl", "coco")),
+        (["coco,srt", "edl"], ("edl", "srt", "coco")),
+    ],
+)
+def test_formats_of_timelines_are_a_list(given: object, formats: tuple[str, ...]) -> None:
+    assert load_config(environment={}, flags={"export": {"timelines": given}}).export.timelines == formats

@@ -6,7 +6,7 @@ import pytest
 from faces_tools import planes_of
 
 from fastface.faces.align import (
-    TEMPLATE,
+    ARCFACE,
     _warp_converted,
     align_picture,
     align_planes,
@@ -23,7 +23,7 @@ def landmarks_at(x: float, y: float, scale: float, degrees: float) -> np.ndarray
     """The template turned about its middle, scaled, its middle moved to (x, y)."""
     turn = np.radians(degrees)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return (((TEMPLATE - 56) * scale) @ rotation.T + (x, y)).astype(np.float32)
+    return (((ARCFACE.template - 56) * scale) @ rotation.T + (x, y)).astype(np.float32)
 
 
 def noise(width: int, height: int) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_transform_is_umeyamas(seed: int) -> None:
     # The last ones are mirrored: the best similarity is still no reflection.
     points = landmarks_at(300, 200, 1.7, 40 * seed) + rng.normal(0, 4, (5, 2)).astype(np.float32)
     points = points * ((-1, 1) if seed > 7 else (1, 1))
-    expected = transform.SimilarityTransform.from_estimate(points, TEMPLATE).params[:2]
+    expected = transform.SimilarityTransform.from_estimate(points, ARCFACE.template).params[:2]
     np.testing.assert_allclose(estimate_transforms(points[None])[0], expected, atol=1e-6)
 
 

@@ -25,6 +25,17 @@ def test_the_tail_is_an_exponential_one() -> None:
     assert USUAL.threshold(0.5) == USUAL.tail_start
 
 
+def test_a_tail_of_negative_shape_is_a_bounded_pareto_one() -> None:
+    usual = replace(USUAL, tail_shape=-0.2)
+    tail = stats.genpareto(-0.2, loc=0.1, scale=0.03 * 1.2)
+    assert tail.mean() - 0.1 == pytest.approx(usual.tail_scale)
+    for evidence in (0.1, 0.2, 0.25):
+        assert usual.rate(evidence) == pytest.approx(0.05 * tail.sf(evidence))
+    for rate in (0.05, 1e-3, 1e-6):
+        assert usual.threshold(rate) == pytest.approx(tail.isf(rate / 0.05))
+    assert usual.rate(tail.support()[1] + 0.01) == 0.0
+
+
 def test_the_nearest_of_many_gains_as_the_largest_of_normal_numbers_does() -> None:
     assert (USUAL.gain(0), USUAL.gain(1)) == (0.0, 0.0)
     chance = np.random.default_rng(0)

@@ -164,7 +164,9 @@ def test_the_page_holds_the_persons(tmp_path: Path) -> None:
     assert facts["people"][0] == {
         "number": 1, "name": "Alice", "faces": 511, "seconds": 102.75, "bodySeconds": 0.0, "share": 0.25, "videos": 2,
         "appearances": [[0, 12.0, 14.25, 11], [1, 3599.5, 3700.0, 500]], "together": [[2, 2.25]],
+        "marks": [],
     }  # fmt: skip
+    assert facts["rejected"] == []
     pictures = page.json("portraits-1")
     assert [base64.b64decode(one["jpeg"]) for one in pictures] == [portrait(1).jpeg, portrait(1, 2).jpeg]
     assert page.json("portraits-10") == []

@@ -2,7 +2,7 @@
 
 from timeline_tools import span, timeline
 
-from fastface.export.timelines.chapters import render_chapters
+from fastface.export.timelines.timed_texts import render_chapters
 
 
 def _chapters(text: str) -> list[tuple[int, int, str]]:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
-from fastface.export.timelines.markers import render_markers
+from fastface.export.timelines.edit_lists import render_markers
 
 _TIME = r"(\d\d:\d\d:\d\d[:;]\d\d)"
 _EVENT = re.compile(

@@ -5,7 +5,7 @@ import re
 
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
-from fastface.export.timelines.subtitles import render_srt, render_vtt
+from fastface.export.timelines.timed_texts import render_srt, render_vtt
 
 _CUE = re.compile(r"\d{2,}:[0-5]\d:[0-5]\d([.,])\d{3} --> \d{2,}:[0-5]\d:[0-5]\d\1\d{3}")
 
