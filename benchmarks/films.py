@@ -14,7 +14,7 @@ _SPARSE = {"street": 1, "friends": 3, "azvi_billhyland": 3, "corridor": 34, "ham
 _FULL_HD = "scale=1920:1080:force_original_aspect_ratio=decrease,pad=1920:1080:-1:-1,setsar=1,fps=25,format=yuv420p"
 
 
-TINY_SHARE = 0.125
+TINY_SHARE = 0.0625
 """Of the seconds of each clip, where a script is only tried."""
 
 

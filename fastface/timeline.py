@@ -6,7 +6,8 @@ equals 0.2.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
@@ -48,17 +49,33 @@ def subtract(intervals: Iterable[Interval], taken: Iterable[Interval]) -> tuple[
     """Subtract `taken` from `intervals`; return sorted and merged intervals."""
     holes = merge(taken)
     left: list[Interval] = []
+    nearest = 0  # the first hole that ends after the current interval's start
     for begin, end in merge(intervals):
         start = begin
-        for hole_start, hole_end in holes:
-            if hole_end <= start or hole_start >= end:
-                continue
-            if start < hole_start:
-                left.append((start, hole_start))
-            start = min(hole_end, end)
+        while nearest < len(holes) and holes[nearest][1] <= start:
+            nearest += 1
+        hole = nearest
+        while hole < len(holes) and holes[hole][0] < end:
+            if start < holes[hole][0]:
+                left.append((start, holes[hole][0]))
+            start = min(holes[hole][1], end)
+            hole += 1
         if start < end:
             left.append((start, end))
     return tuple(left)
+
+
+def intersect(intervals: Iterable[Interval], others: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Return the parts that lie in both sets of intervals, sorted and merged."""
+    left, right = merge(intervals), merge(others)
+    common: list[Interval] = []
+    one = other = 0
+    while one < len(left) and other < len(right):
+        start, end = max(left[one][0], right[other][0]), min(left[one][1], right[other][1])
+        if start < end:
+            common.append((start, end))
+        one, other = (one + 1, other) if left[one][1] < right[other][1] else (one, other + 1)
+    return tuple(common)
 
 
 def split_intervals(intervals: Iterable[Interval], edges: Iterable[Fraction], least: Fraction) -> tuple[Interval, ...]:
@@ -114,23 +131,54 @@ def build_spans(
         duration: Length of the video in seconds; None if unknown. A hit at or beyond it proves the header wrong: then
             the span ends with its last hit.
     """
-    spans: list[tuple[float, float, list[Hits]]] = []
-    for group in group_hits(hits, merge_gap):
-        first, last = float(group.time[0]), float(group.time[-1])
-        raw_end = last + float(group.period[-1])
+    groups = group_hits(hits, merge_gap)
+    stretches = [(float(one.time[0]), float(one.time[-1]), float(one.time[-1] + one.period[-1])) for one in groups]
+    padded = pad_stretches(stretches, pad=pad, min_span=min_span, duration=duration)
+    joined = ((one, Hits.concatenate([groups[number] for number in one.parts])) for one in padded)
+    return tuple(make_span(video_id, target, one.start, one.end, found) for one, found in joined)
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedStretch:
+    """A stretch with padding; `parts` are the numbers of the stretches that it joins."""
+
+    start: float
+    end: float
+    parts: tuple[int, ...]
+
+
+def pad_stretches(
+    stretches: Sequence[tuple[float, float, float]],
+    *,
+    pad: tuple[float, float],
+    min_span: float,
+    duration: float | None,
+) -> tuple[PaddedStretch, ...]:
+    """Drop short stretches, pad and clamp the others, and join those that then overlap or touch.
+
+    Args:
+        stretches: (start, time of the last sample, end) in seconds, in order of time.
+        pad: See `build_spans`, as `min_span` and `duration`.
+        min_span: Seconds.
+        duration: Length of the video in seconds; None if unknown.
+    """
+    padded: list[PaddedStretch] = []
+    for number, (first, last, raw_end) in enumerate(stretches):
         if raw_end - first < min_span - _TOLERANCE:
             continue
         start, end = max(0.0, first - pad[0]), raw_end + pad[1]
         if duration is not None:
             end = min(end, duration if last < duration else raw_end)
-        if spans and start <= spans[-1][1] + _TOLERANCE:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], end), [*spans[-1][2], group])
+        if padded and start <= padded[-1].end + _TOLERANCE:
+            before = padded[-1]
+            padded[-1] = PaddedStretch(before.start, max(before.end, end), (*before.parts, number))
             continue
-        spans.append((start, end, [group]))
-    return tuple(_span(video_id, target, start, end, Hits.concatenate(groups)) for start, end, groups in spans)
+        padded.append(PaddedStretch(start, end, (number,)))
+    return tuple(padded)
 
 
-def _span(video_id: str, target: str, start: float, end: float, hits: Hits) -> Span:
+def make_span(video_id: str, target: str, start: float, end: float, hits: Hits) -> Span:
+    """Make a span with the evidence of its hits, which are in order of time; there is at least one."""
     similarities = hits.similarity[hits.face >= 0].tolist()
     return Span(
         video_id=video_id,

@@ -24,6 +24,7 @@ from fastface.names import is_shown, pluralize, valid_text
 from fastface.runtime.observer import BarObserver, Observer
 from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
+from fastface.types import Span
 
 MOST_ROWS = 20
 """Maximum rows of a table in a terminal; files have all."""
@@ -216,17 +217,23 @@ class _TargetTotals:
     hits: int
     seconds: float
     best: float | None  # similarity; None if only the body was found
+    is_expression: bool = False  # true if these are the hits of other targets in the moments of an expression
 
 
 def _summarize_found(result: RunResult) -> list[_TargetTotals]:
-    """Return each target with each of its videos, then the targets without a hit."""
+    """Return each target and expression with each of its videos, then those without a hit or span."""
     found = []
-    for (video_id, label), hits in sorted(result.hits.items()):
-        spans = [row.span for row in result.spans if (row.span.video_id, row.span.target) == (video_id, label)]
+    spans_of: dict[tuple[str, str], list[Span]] = {}
+    for row in result.spans:
+        spans_of.setdefault((row.span.video_id, row.span.target), []).append(row.span)
+    for video_id, label in sorted(result.hits.keys() | spans_of.keys()):
+        spans = spans_of.get((video_id, label), [])
+        hits = result.hits.get((video_id, label), sum(span.hits for span in spans))
         best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         seconds = sum(span.end - span.start for span in spans)
-        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best))
-    unseen = sorted(set(result.targets) - {one.label for one in found})
+        is_expression = label in result.where and label not in result.targets
+        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best, is_expression))
+    unseen = sorted({*result.targets, *result.where} - {one.label for one in found})
     return found + [_TargetTotals(label, (), 0, 0, 0.0, None) for label in unseen]
 
 
@@ -270,6 +277,7 @@ def _by_person(found: Sequence[_TargetTotals]) -> list[_TargetTotals]:
             sum(one.hits for one in parts),
             sum(one.seconds for one in parts),
             max((one.best for one in parts if one.best is not None), default=None),
+            parts[0].is_expression,
         )
         for label, parts in persons.items()
     ]
@@ -278,7 +286,8 @@ def _by_person(found: Sequence[_TargetTotals]) -> list[_TargetTotals]:
 
 def _add_row(table: Table, label: str, video: str, parts: Sequence[_TargetTotals]) -> None:
     best = max((one.best for one in parts if one.best is not None), default=None)
-    spans, hits = sum(one.spans for one in parts), sum(one.hits for one in parts)
+    counted = [one for one in parts if not one.is_expression] or parts
+    spans, hits = sum(one.spans for one in parts), sum(one.hits for one in counted)
     seconds = f"{sum(one.seconds for one in parts):.1f}"
     table.add_row(plain(label), plain(video), str(spans), str(hits), seconds, "–" if best is None else f"{best:.2f}")
 

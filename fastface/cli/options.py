@@ -110,12 +110,13 @@ MATCH = _complete_sections(
 )
 REFERENCES = _options("references", "faces", "flip", "jitter")
 GROWTH = _complete_sections(*_options("growth", "grow", "add_threshold", "max_added"))
+QUESTION = _options("question", "where", "persons", "name")
 SPANS = _options("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
     *_complete_sections(
         *_options("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
-        *_options("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "report", "timelines"),
-        *_options("export", "replace"),
+        *_options("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "report", "reel"),
+        *_options("export", "contact_sheet", "timelines", "replace"),
     ),
     *(Flag(one.section, one.key, "") for one in list_settings() if one.section == "body"),
 )

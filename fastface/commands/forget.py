@@ -1,5 +1,6 @@
 """Run `fastface forget`: remove videos from an output folder: index, clips, pictures, and rows in tables."""
 
+import json
 import os
 import re
 from collections.abc import Collection, Sequence
@@ -74,7 +75,8 @@ def forget(
         stand_ins = {record.video_id: record for record in find_stand_ins(ledger.videos(), ledger.copies())}
         records = _chosen([stand_ins.get(one.video_id, one) for one in ledger.videos()], named, gone=gone)
         names = {record.video_id for record in records}
-        exports = [path for path in ledger.exports() if _is_export(in_answer(path), names)]
+        known = ledger.exports().items()
+        exports = [path for path, (_, facts) in known if _is_export(in_answer(path), facts, names)]
         if names and not pretend:
             reports = [answer for answer in list_answers(out) if (answer / REPORT).is_file()]
             for path in [*exports, *((answer / REPORT).relative_to(out).as_posix() for answer in reports)]:
@@ -160,9 +162,11 @@ _MOST_NAMED = 10
 _CROP = re.compile(r"(?P<video>.+)_\d+\.\d{3}_\d+\.\w+")
 
 
-def _is_export(path: str, videos: Collection[str]) -> bool:
-    """Return whether a file below an answer was made from one of these videos."""
+def _is_export(path: str, facts: str, videos: Collection[str]) -> bool:
+    """Return whether a file below an answer was made from one of these videos; `facts` as the ledger has them."""
     folder, _, rest = path.partition("/")
+    if folder in ("reels", "sheets"):  # of several videos; without facts, of unknown ones
+        return not set(videos).isdisjoint(json.loads(facts).get("videos", videos))
     if folder in ("clips", "snapshots", "timelines"):
         return rest.partition("/")[0] in videos
     if folder == "crops":

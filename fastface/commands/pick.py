@@ -92,7 +92,7 @@ def pick(
         gallery = _gallery(census, places, context.networks.contract, label)
         result.more_files = _write_bank(context, census, label, rows)
         result.targets = (label,)
-        keep_earlier_answer(context, result.targets)
+        result.answer = keep_earlier_answer(context, result.targets).name
         answer(context, (found for found, _ in _findings(context, census, places, gallery)), result)
         found = _findings(context, census, places, gallery)
         context.ledger.put_export(_PICKED, "", "{}")

@@ -17,9 +17,9 @@ from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
 
-_PICTURES = ("crops/", "snapshots/", "targets/")
-_PERSONS = ("audit/", "people/", "banks/", "timelines/", "primary_person.npz")
-_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/", "timelines/")
+_PICTURES = ("crops/", "sheets/", "snapshots/", "targets/")
+_PERSONS = ("audit/", "people/", "banks/", "reels/", "timelines/", "primary_person.npz")
+_FOLDERS = (*_PICTURES, "audit/", "people/", "banks/", "reels/", "timelines/")
 _KNOWLEDGE = (
     "identities.sqlite",
     "identities.sqlite-wal",
@@ -39,9 +39,9 @@ class PurgeResult:
     Attributes:
         indexes: Number of videos whose faces and embeddings were stored.
         photos: Number of photos whose faces were stored.
-        pictures: Number of crops and snapshots.
+        pictures: Number of crops, snapshots and contact sheets.
         persons: Number of files of `people`, `pick`, `timelines` and `audit`: portraits, pages, tables, embeddings,
-            banks, timelines, identities.
+            banks, timelines, identities; and of reels.
         bytes_freed: Size of all these files.
         kept: Files beside them that are not in the ledger, and stay: the user's own, or those of a lost ledger.
         log: Path of the log, which stays: it names videos, but contains no face data.
@@ -57,7 +57,7 @@ class PurgeResult:
 
 
 def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
-    """Remove embeddings, faces of photos, crops, snapshots, timelines, reports, and all data on persons from a folder.
+    """Remove embeddings, faces of photos, pictures, pages, reels, timelines, and all data on persons from a folder.
 
     Its videos are forgotten. An identity store elsewhere stays, because other folders may share it.
 

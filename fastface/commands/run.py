@@ -4,6 +4,7 @@ The CLI and `api` call these functions; `pick` and the demo use `answer` and `ru
 if it is interrupted. The order of the steps matters: see `run`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,12 +20,19 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import InterruptError
 from fastface.export.exporter import Exporter
-from fastface.export.tables.results import VideoHits, open_hits_table, write_crops_table, write_review, write_spans
+from fastface.export.tables.results import (
+    ReviewRow,
+    VideoHits,
+    open_hits_table,
+    write_crops_table,
+    write_review,
+    write_spans,
+)
 from fastface.export.taken_faces import write_taken_faces
 from fastface.export.timelines.writer import FOLDER as TIMELINES
 from fastface.export.timelines.writer import remove_outdated, write_timelines
 from fastface.files import private_folder
-from fastface.gallery.matching import match
+from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.indexing.processes import open_coordinator
@@ -40,8 +48,10 @@ from fastface.runtime.saved_settings import remember_settings
 from fastface.runtime.stand_ins import remember_copies
 from fastface.search.archive_survey import forget_growth, survey
 from fastface.search.earlier_answers import keep_earlier_answer
+from fastface.search.moments import answer_questions
+from fastface.search.questions import Question, read_questions
 from fastface.search.searcher import Searcher, VideoFindings, open_searcher
-from fastface.types import Faces, FrameCounts, NearMiss, SpanRow
+from fastface.types import Faces, FrameCounts, SpanRow
 from fastface.video.discover import Discovery, VideoFile
 
 _MOST_REMARKS = 20
@@ -85,7 +95,7 @@ def run(
             if config.run.fresh:
                 coordinator.start()  # networks load while photos are read
                 references = _enrol(context, targets, result)  # invalid targets must not discard earlier results
-                keep_earlier_answer(context, result.targets)
+                result.answer = keep_earlier_answer(context, result.targets, result.where).name
                 _start_over(context, found)
             scanner = _admit(context, found, coordinator, result)
             if references is None:
@@ -96,7 +106,8 @@ def run(
             records = _comparable(context, open_searcher(context, references, context.limits))
             searcher = _searcher(context, references, records, result)
             _look_closer(context, searcher, records, coordinator, result)
-        answer(context, searcher.findings(records), result)
+        questions = _read_questions(context, result)
+        answer(context, answer_questions(searcher.findings(records), questions, config), result)
     return result
 
 
@@ -133,7 +144,8 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         searcher = _searcher(context, references, records, result)
         with open_coordinator(context) as coordinator:
             _look_closer(context, searcher, records, coordinator, result)
-        answer(context, searcher.findings(records), result)
+        questions = _read_questions(context, result)
+        answer(context, answer_questions(searcher.findings(records), questions, config), result)
     return result
 
 
@@ -205,12 +217,18 @@ def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> Re
             context.interruption,
             known=context.out.photos,
         )
-    result.targets = tuple(target.label for target in gallery.targets)
+    result.targets = list_labels(gallery)
+    # A wrong name in an expression must not discard earlier results, or cost a scan.
+    result.where = tuple(one.label for one in _read_questions(context, result))
     result.remarks = report.warnings
     for line in shorten_lines(report.warnings, _MOST_REMARKS):
         context.observer.note(line)
     write_taken_faces(context, report.photos)
     return ReferenceSet(gallery)
+
+
+def _read_questions(context: RunContext, result: RunResult) -> tuple[Question, ...]:
+    return read_questions(context.config.question.where, result.targets)
 
 
 def _start_over(context: RunContext, found: Discovery) -> None:
@@ -281,7 +299,7 @@ def _hit_counter(context: RunContext, references: ReferenceSet) -> Callable[[Fac
 
 def _searcher(context: RunContext, references: ReferenceSet, records: list[VideoRecord], result: RunResult) -> Searcher:
     """Build the searcher for the gallery and this archive; first move the answer of another search aside."""
-    keep_earlier_answer(context, result.targets)
+    result.answer = keep_earlier_answer(context, result.targets, result.where).name
     with result.phase("survey"):
         searcher = survey(context, references, records)
     result.limits = searcher.limits
@@ -320,10 +338,19 @@ def _hit_rows(found: VideoFindings) -> VideoHits:
     )
 
 
-def _near_miss_rows(found: VideoFindings) -> list[tuple[str, NearMiss]]:
-    """Return (video id, near miss) of each near miss; without another person the margin is NaN."""
-    rows = found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
-    return [(found.record.video_id, row) for row in rows]
+def _review_rows(found: VideoFindings) -> list[ReviewRow]:
+    """Return each near miss; without another person the margin is NaN."""
+    near_misses = found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
+    return [
+        ReviewRow(
+            found.record.video_id,
+            one,
+            path=found.record.path,
+            pictures=found.name_pictures(one.start, one.end),
+            player_offset=float(found.info.player_offset),
+        )
+        for one in near_misses
+    ]
 
 
 def _look_closer(
@@ -353,7 +380,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
     root = context.out.root
     num_spans = 0
     hits: dict[tuple[str, str], int] = {}
-    near_misses: list[tuple[str, NearMiss]] = []
+    near_misses: list[ReviewRow] = []
     with result.phase("match"):
         with open_hits_table(root / "hits.csv") as table:
             for found in findings:  # one video in memory at a time
@@ -364,7 +391,7 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
                     names.add(context, found)
                 num_spans += len(found.spans)
                 hits |= _count_rows(found)
-                near_misses += _near_miss_rows(found)
+                near_misses += _review_rows(found)
         write_review(root / "review.csv", near_misses)
         if names is not None:
             names.save(context.out.state)
@@ -390,9 +417,10 @@ def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunRe
         clips=exports.num_clips,
         crops=len(exports.crops),
     )
-    if context.config.export.snapshots and (root / "snapshots").is_dir():
-        result.more_files += ("snapshots/",)
-    lost = _describe_lost_streams(exports.spans)
+    export = context.config.export
+    asked = {"snapshots": export.snapshots, "reels": export.reel, "sheets": export.contact_sheet}
+    result.more_files += tuple(f"{name}/" for name, is_asked in asked.items() if is_asked and (root / name).is_dir())
+    lost = [*_describe_lost_streams(exports.spans), *_describe_refused_cuts(exports.spans)]
     for line in shorten_lines(lost, _MOST_LOST):
         context.observer.note(line)
     result.remarks = (*result.remarks, *lost)
@@ -418,3 +446,12 @@ def _describe_lost_streams(spans: Iterable[SpanRow]) -> list[str]:
     """Return one line for each video and stream that its clips do not contain."""
     lost = {(row.span.video_id, stream) for row in spans if row.cut is not None for stream in row.cut.left_out}
     return [f"{video_id}: clips do not contain {stream}" for video_id, stream in sorted(lost)]
+
+
+def _describe_refused_cuts(spans: Iterable[SpanRow]) -> list[str]:
+    """Return one line for each video and reason for which its clips are precise and not smart."""
+    refused = Counter((row.span.video_id, row.cut.reason) for row in spans if row.cut is not None and row.cut.reason)
+    return [
+        f"{video_id}: {pluralize(count, 'clip')} encoded as a whole and not smart: {reason}"
+        for (video_id, reason), count in sorted(refused.items())
+    ]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -16,6 +16,7 @@ from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
+from fastface.search.earlier_answers import Answer, read_answers
 
 _MOST_LOG_BYTES = 16 << 20
 """Maximum bytes read from the end of the log: some hundred thousand lines; one of them begins the last run."""
@@ -34,6 +35,18 @@ class PastScan:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """One answer in the folder."""
+
+    name: str
+    is_named: bool  # true if the user gave the name
+    targets: tuple[str, ...]
+    where: tuple[str, ...]  # its expressions
+    asked: str  # ISO 8601, UTC
+    folder: str  # below the output folder; empty for the last answer, which lies in the output folder itself
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of an output folder.
 
@@ -45,6 +58,7 @@ class Status:
         share: Scanned share of all videos, by their length, 0–1; None if there are none.
         seconds_left: Estimated seconds until the scan ends; None without a scan, or if it is too early for an estimate.
         scans: Scans of the folder in the log, the latest first.
+        answers: The answers in the folder, the last one first; it has the folder itself, the others one of their own.
         purged: Time of a `purge` of the folder, if nothing was scanned since; else None.
     """
 
@@ -54,6 +68,7 @@ class Status:
     share: float | None = None
     seconds_left: float | None = None
     scans: tuple[PastScan, ...] = ()
+    answers: tuple[KeptAnswer, ...] = ()
     purged: str | None = None
 
 
@@ -91,8 +106,21 @@ def read_status(out: Path) -> Status:
         _share(records, units) if records else None,
         None if begun is None else _seconds_left(records, units, begun, now_done),
         tuple(reversed(history.scans)),
+        tuple(_list_answers(out)),
         None if records else history.purged,
     )
+
+
+def _list_answers(out: Path) -> Iterator[KeptAnswer]:
+    answers = read_answers(out)
+    if answers.last.targets and (out / "spans.csv").exists():
+        yield _make_kept_answer(answers.last, "")
+    yield from (_make_kept_answer(one, one.folder) for one in answers.earlier)
+
+
+def _make_kept_answer(answer: Answer, folder: str) -> KeptAnswer:
+    targets, where = (tuple(map(valid_text, some)) for some in (answer.targets, answer.where))
+    return KeptAnswer(valid_text(answer.name), bool(answer.given_name), targets, where, answer.asked, folder)
 
 
 def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]) -> float:

@@ -24,6 +24,7 @@ _WORDS = {
     "bool_type": "must be true or false",
     "literal_error": "must be {expected}",
     "string_type": "must be text",
+    "string_too_long": "must have at most {max_length} characters",
     "path_type": "must be a path",
     "tuple_type": "must be a list",
     "too_short": "must have at least {min_length} parts",

@@ -20,6 +20,7 @@ from fastface.config.sections import (
     MatchConfig,
     ModelsConfig,
     PeopleConfig,
+    QuestionConfig,
     ReferencesConfig,
     RunConfig,
     ScanConfig,
@@ -37,6 +38,7 @@ class Config(Section):
     references: ReferencesConfig = Field(default_factory=ReferencesConfig)
     growth: GrowthConfig = Field(default_factory=GrowthConfig)
     spans: SpansConfig = Field(default_factory=SpansConfig)
+    question: QuestionConfig = Field(default_factory=QuestionConfig)
     export: ExportConfig = Field(default_factory=ExportConfig)
     body: BodyConfig = Field(default_factory=BodyConfig)
     curate: CurateConfig = Field(default_factory=CurateConfig)

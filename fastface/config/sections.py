@@ -14,6 +14,7 @@ from fastface.config.values import (
     Cards,
     ClockTime,
     DetSize,
+    Expressions,
     Pad,
     Paths,
     PictureSize,
@@ -209,13 +210,32 @@ class SpansConfig(Section):
     exact: bool = Field(False, description="Find the start and end of each span to the frame.")
 
 
+class QuestionConfig(Section):
+    """Moments with several persons, and the name of the answer."""
+
+    where: Annotated[Expressions, Shown(default="none", is_usual=True)] = Field(
+        (),
+        description="Find moments as 'ann and not bob'. Spans, clips and pictures then show these moments only. May be "
+        "repeated.",
+    )
+    persons: bool = Field(
+        False, description="With --where, also export the spans, clips and pictures of each single person."
+    )
+    name: Annotated[str, Shown("ANSWER", default="from the persons and --where")] = Field(
+        "",
+        max_length=100,
+        description="Name of the answer. A new answer replaces the earlier one of the same name; other answers stay in "
+        "OUT/earlier.",
+    )
+
+
 class ExportConfig(Section):
     """Clips and pictures to make from the spans."""
 
-    clips: Annotated[Literal["none", "copy", "precise"], Shown(is_usual=True)] = Field(
+    clips: Annotated[Literal["none", "copy", "precise", "smart"], Shown(is_usual=True)] = Field(
         "copy",
         description="How to cut clips. copy is fast and starts at a keyframe. precise starts at the exact frame and "
-        "encodes again.",
+        "encodes again, smart only the ends.",
     )
     crops: Annotated[Literal["none", "face", "aligned", "body"], Shown(is_usual=True)] = Field(
         "face",
@@ -261,6 +281,10 @@ class ExportConfig(Section):
     report: bool = Field(
         True, description="Also write report.html, a page to look through the answer and to correct it."
     )
+    reel: bool = Field(
+        False, description="Also write one film a person with all spans in order. Each span is a chapter."
+    )
+    contact_sheet: bool = Field(False, description="Also draw pages with the best frame of each span of a person.")
     timelines: TimelineFormats = Field(
         (),
         description="Also write the spans for editing programs, players and annotation tools: all, or some of "

@@ -84,6 +84,11 @@ def _to_list(value: object) -> object:
     return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
+def _to_expressions(value: object) -> object:
+    """Accept one expression as a list of one: an expression may have commas."""
+    return [value] if isinstance(value, str) else value
+
+
 _LARGEST_RATIO = 4
 """Maximum ratio of a crop's longer side to the shorter: a person standing with both arms up is 1:4."""
 
@@ -156,6 +161,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 HashBits = Annotated[int, Field(ge=0, le=64), Shown("BITS")]
 Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair), Shown("BEFORE,AFTER")]
 ClockTime = Annotated[time | None, BeforeValidator(_clock_time), Shown("HH:MM")]
+Expressions = Annotated[tuple[str, ...], BeforeValidator(_to_expressions), Shown("EXPR")]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list), Shown("PHOTOS")]
 
 

@@ -6,27 +6,12 @@ from itertools import groupby
 from pathlib import Path
 
 from fastface.curation.candidates import Candidate
+from fastface.thumbnail_grid import Strip, Tile
 
 COLUMNS = 8
 """Number of thumbnails in a row."""
 _STRIPS = 8
 """Number of rows on a page, which is then about as high as wide."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One thumbnail: the picture's file, and two lines of text below it."""
-
-    picture: Path
-    lines: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """One row of a page, at most `COLUMNS` tiles; a non-empty `heading` is drawn above it."""
-
-    heading: str
-    tiles: tuple[Tile, ...]
 
 
 @dataclass(frozen=True, slots=True)

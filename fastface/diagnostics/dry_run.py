@@ -9,10 +9,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.diagnostics.preflight import look_ahead, look_at_index, look_back, target_faults
+from fastface.diagnostics.preflight import (
+    list_loose_labels,
+    list_named_labels,
+    look_ahead,
+    look_at_index,
+    look_back,
+    target_faults,
+)
 from fastface.errors import ConfigError
-from fastface.gallery.matching import EVERYONE
-from fastface.gallery.photo_set.sources import Sources, collect, make_label
+from fastface.gallery.photo_set.sources import Sources, collect
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
 from fastface.models.download import published_pack
@@ -22,7 +28,8 @@ from fastface.runtime.context import describe_fresh
 from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.networks import open_networks
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
-from fastface.search.earlier_answers import describe_move
+from fastface.search.earlier_answers import Answer, describe_move
+from fastface.search.questions import read_questions
 from fastface.video.discover import Discovery
 
 _HEADINGS = {"videos": "video", "targets": "person", "left_out": "left out"}
@@ -39,6 +46,7 @@ class Preview:
         skipped: Inputs that are no candidates, and the reasons.
         left_out: Number of ignored files and folders within folders, by reason.
         targets: Label, and path; banks and `'*'` unchanged.
+        where: Expressions whose moments are searched for.
         networks: Pack, detector, recogniser.
         device: Device of the networks, and versions.
         precision: Precision of each network.
@@ -51,6 +59,7 @@ class Preview:
     skipped: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
     precision: tuple[str, ...] = ()
@@ -80,6 +89,7 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
         skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
         left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
         targets=() if targets is None else _targets(config, targets),
+        where=() if targets is None else config.question.where,
         **_means(config),
         output=(
             repr(str(out)),
@@ -97,7 +107,7 @@ def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
     """
     look_back(config, targets, out)
     output = (repr(str(out)), *_describe_move(config, targets, out))
-    return Preview(targets=_targets(config, targets), **_means(config), output=output)
+    return Preview(targets=_targets(config, targets), where=config.question.where, **_means(config), output=output)
 
 
 def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
@@ -170,9 +180,12 @@ def _targets(config: Config, targets: Sequence[str]) -> tuple[str, ...]:
 def _describe_move(config: Config, targets: Sequence[str], out: Path) -> tuple[str, ...]:
     """Describe where the answer to another search would be moved; empty for banks: their labels are not read."""
     sources = collect(targets)
-    labels = {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
-    labels |= {make_label(folder.absolute().name) for folder in sources.loose}  # if their photos show one face
-    line = "" if sources.banks or config.export.replace else describe_move(out, labels)
+    if sources.banks or config.export.replace:
+        return ()
+    where = [question.label for question in read_questions(config.question.where, None)]
+    line = describe_move(
+        out, Answer.to_search(list_named_labels(sources) | list_loose_labels(sources), where, config.question.name)
+    )
     return (line,) if line else ()
 
 

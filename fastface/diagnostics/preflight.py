@@ -15,11 +15,13 @@ from fastface.backends.nvidia import card_present
 from fastface.config import Config
 from fastface.distribution import describe_install
 from fastface.errors import BackendError, ConfigError, FastfaceError, SpaceError
-from fastface.gallery.photo_set.sources import collect
+from fastface.gallery.matching import EVERYONE
+from fastface.gallery.photo_set.sources import Sources, collect, make_label
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
 from fastface.runtime.networks import open_networks, require_persons, resolve_first_card
 from fastface.runtime.output_folder import check_writable, discover_inputs, nearest, require_free, require_index
 from fastface.runtime.resources import Layout, choose_layout
+from fastface.search.questions import read_questions
 from fastface.video.discover import Discovery
 
 _LEAST_SPACE = 256 << 10
@@ -52,6 +54,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         lambda: check_space(out),
         lambda: check_decoder(config),
         lambda: check_ring(plan_layout(config).ring),
+        lambda: check_questions(config, targets or ()),
     ]
     if config.scan.track == "persons":
         checks.append(lambda: require_persons(config, open_networks(config)))
@@ -75,6 +78,7 @@ def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
         lambda: _check_index(out),
         lambda: check_space(out),
         lambda: plan_layout(config),
+        lambda: check_questions(config, targets),
     ]
     _check_all(config, targets, checks)
 
@@ -122,6 +126,28 @@ def target_faults(config: Config, targets: Sequence[str]) -> list[str]:
     """List the values of `-t` and `--not` that name nothing; one line each."""
     wanted, unwanted = (collect(paths, with_tags=False) for paths in (targets, config.match.lookalikes))
     return [f"target {fault}" for fault in wanted.faults] + [f"--not {fault}" for fault in unwanted.faults]
+
+
+def check_questions(config: Config, targets: Sequence[str]) -> None:
+    """Check the expressions of `--where`: their form, and their names as far as these are known without the photos.
+
+    Raises:
+        ConfigError: An expression has a fault.
+    """
+    sources = collect(targets)
+    is_known = sources.photos and not sources.banks and not sources.faults
+    labels = list_named_labels(sources) if is_known else None
+    read_questions(config.question.where, labels, list_loose_labels(sources))
+
+
+def list_named_labels(sources: Sources) -> set[str]:
+    """Return the labels of the photos, without opening a file; the labels of banks are not known."""
+    return {photo.label for photo in sources.photos} | ({EVERYONE} if sources.everyone else set())
+
+
+def list_loose_labels(sources: Sources) -> set[str]:
+    """Return the labels of folders of loose photos: each is one person if its photos show one face."""
+    return {make_label(folder.absolute().name) for folder in sources.loose}
 
 
 def plan_layout(config: Config) -> Layout:

@@ -1,4 +1,4 @@
-"""Make the clips, crops and snapshots of a command: plan, run the export processes, record the files in the ledger.
+"""Make the clips, pictures and reels of a command: plan, run the export processes, record the files in the ledger.
 
 `commands.run` calls `Exporter.plan` for each video, and `commands.people` calls `plan_film`. Both then call `make`
 once.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fastface.errors import InputError, SpaceError
+from fastface.export.by_person import PersonFiles
 from fastface.export.crops.plan import CropTally, PicturePlan, plan_pictures
 from fastface.export.jobs import BoxedJob, ClipJob, ExportJob, ExportSettings, PicturesJob
 from fastface.export.overlay import BoxTrack, box_tracks
@@ -39,6 +40,8 @@ from fastface.video.fingerprint import fingerprint
 _Stamp = tuple[int, int]
 """Inode and time of change."""
 
+
+_FOLDERS = ("clips", "crops", "reels", "sheets", "snapshots")
 
 _ON_A_CARD = 2
 """Maximum number of export processes that detect persons on a card."""
@@ -74,7 +77,7 @@ class _PlannedFiles:
     """Files of one export job, and the key of the content that they must have."""
 
     paths: tuple[str, ...]
-    record: VideoRecord
+    records: tuple[VideoRecord, ...]
     key: str
     job: ExportJob
 
@@ -87,7 +90,7 @@ class Exporter:
         folders: Folders below OUT that belong to the command: its unwanted exports in them are removed.
     """
 
-    def __init__(self, context: RunContext, folders: Collection[str] = ("clips", "crops", "snapshots")) -> None:
+    def __init__(self, context: RunContext, folders: Collection[str] = _FOLDERS) -> None:
         self._out = context.out
         self._folders = folders
         self._ledger = context.ledger
@@ -100,16 +103,18 @@ class Exporter:
         self._crops: list[CropRow] = []
         self._plans: list[tuple[VideoRecord, PicturePlan]] = []
         self._tallies: dict[str, CropTally] = {}
+        self._person_files = PersonFiles(context.config.export, context.out.root)
 
     def plan(self, found: VideoFindings) -> None:
         """Plan the exports of one video; no file is touched yet."""
         for span in found.spans:
-            clip, pictures = self._plan_clip(span, found), _list_pictures(span, found)
+            clip, pictures = self._plan_clip(span, found), found.name_pictures(span.first_hit, span.last_hit)
             offset = float(found.info.player_offset)
             row = SpanRow(span, clip, path=found.record.path, pictures=pictures, player_offset=offset)
             self._spans.append(row)
             if self._config.export.boxes:
                 self._plan_boxed(span, found)
+        self._person_files.add(found)
         plan = plan_pictures(found, self._config, self._networks.person, self._out.root)
         for label, tally in plan.tallies.items():
             self._tallies.setdefault(label, CropTally()).add(tally)
@@ -121,7 +126,7 @@ class Exporter:
     def _want_pictures(self, record: VideoRecord, plan: PicturePlan) -> None:
         self._crops += plan.crops
         if plan.job is not None:
-            self._want(plan.files, record, plan.job)
+            self._want(plan.files, (record,), plan.job)
 
     def _choose_counted(self) -> None:
         """Choose the best `count` crops of each target over all videos."""
@@ -149,7 +154,9 @@ class Exporter:
         if mode == "none" or found.info.path.is_dir():  # a folder of pictures is no film to cut
             return ""
         path = f"clips/{span.video_id}/{clip_name(span.target, found.colours, span.start, span.end)}"
-        self._want((path,), found.record, ClipJob(found.info, span.start, span.end, self._out.root / path, mode))
+        is_damaged = found.record.state == "partial"
+        job = ClipJob(found.info, span.start, span.end, self._out.root / path, mode, is_damaged)
+        self._want((path,), (found.record,), job)
         return path
 
     def _plan_boxed(self, span: Span, found: VideoFindings) -> None:
@@ -157,17 +164,17 @@ class Exporter:
             return
         path = f"clips/{span.video_id}/{clip_name(span.target, found.colours, span.start, span.end, '_boxes')}"
         tracks = box_tracks(found.faces, found.hits, span.start, span.end, found.colours)
-        self._want((path,), found.record, BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
+        self._want((path,), (found.record,), BoxedJob(found.info, span.start, span.end, tracks, self._out.root / path))
 
     def plan_film(self, record: VideoRecord, info: VideoInfo, tracks: tuple[BoxTrack, ...], end: float) -> None:
         """Plan a copy of a whole video with boxes drawn into it."""
         if info.path.is_dir() or not tracks:
             return
         path = f"previews/{record.video_id}_people.mp4"
-        self._want((path,), record, BoxedJob(info, 0.0, end, tracks, self._out.root / path))
+        self._want((path,), (record,), BoxedJob(info, 0.0, end, tracks, self._out.root / path))
 
-    def _want(self, paths: tuple[str, ...], record: VideoRecord, job: ExportJob) -> None:
-        self._wanted.append(_PlannedFiles(paths, record, _key(record.fingerprint, job), job))
+    def _want(self, paths: tuple[str, ...], records: tuple[VideoRecord, ...], job: ExportJob) -> None:
+        self._wanted.append(_PlannedFiles(paths, records, _key(records, job), job))
 
     def make(self) -> Exports:
         """Make missing files and remove unwanted ones.
@@ -179,12 +186,14 @@ class Exporter:
             SpaceError: No space is left; finished files stay.
         """
         self._choose_counted()
+        for gathered in self._person_files.list_jobs():
+            self._want((gathered.path,), gathered.records, gathered.job)
         num_removed = self._remove_unwanted()
         for name in sorted({path.partition("/")[0] for wanted in self._wanted for path in wanted.paths} - {"clips"}):
             private_folder(self._out.root / name)  # pictures of faces are readable for their owner only
         missing = [wanted for wanted in self._wanted if not self._is_there(wanted)]
-        changed = _is_changed({wanted.record.video_id: wanted.record for wanted in missing}.values())
-        missing = [one for one in missing if one.record.video_id not in changed]
+        changed = _is_changed({one.video_id: one for wanted in missing for one in wanted.records}.values())
+        missing = [one for one in missing if changed.keys().isdisjoint(record.video_id for record in one.records)]
         # After a crash, a file of this search must not count as a file of an earlier one with the same name.
         if replaced := [path for one in missing for path in one.paths if path in self._known]:
             self._ledger.doubt_exports(replaced)
@@ -305,15 +314,7 @@ def _with_cut(row: SpanRow, made: dict[str, str]) -> SpanRow:
     return replace(row, cut=ClipCut(**{**facts, "left_out": tuple(facts["left_out"])}))
 
 
-def _list_pictures(span: Span, found: VideoFindings) -> tuple[str, str]:
-    """Return the names of the first and the last picture with a hit."""
-    rate = found.info.rate
-    if not found.pictures or rate is None:
-        return "", ""
-    first, last = (min(round(time * rate), len(found.pictures) - 1) for time in (span.first_hit, span.last_hit))
-    return found.pictures[first], found.pictures[last]
-
-
-def _key(fingerprint: str, job: Any) -> str:
-    """Digest the video's content and all parameters of the job."""
-    return hashlib.sha256(f"{fingerprint}\n{job!r}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _key(records: Iterable[VideoRecord], job: ExportJob) -> str:
+    """Digest the content of the videos and all parameters of the job."""
+    content = "\n".join([*(record.fingerprint for record in records), repr(job)])
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -25,6 +25,7 @@ class ClipJob:
     end: float
     destination: Path
     mode: ClipMode
+    is_damaged: bool = False  # the scan did not decode all packets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,43 @@ class BoxedJob:
     start: float
     end: float
     tracks: tuple[BoxTrack, ...]
+    destination: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ReelPart:
+    """A span of a reel: [start, end) in seconds from the video's first frame, and the title of its chapter."""
+
+    info: VideoInfo
+    start: float
+    end: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReelJob:
+    """Write one film of spans of several videos."""
+
+    parts: tuple[ReelPart, ...]
+    destination: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SheetTile:
+    """A frame of a contact sheet: its pts (None without a picture), the box of the face, and two lines of text."""
+
+    info: VideoInfo
+    pts: int | None
+    box: tuple[float, float, float, float] | None
+    lines: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetJob:
+    """Draw one page of a contact sheet."""
+
+    heading: str
+    tiles: tuple[SheetTile, ...]
     destination: Path
 
 
@@ -108,5 +146,5 @@ class ExportSettings:
     cache_folder: Path
 
 
-ExportJob = BoxedJob | ClipJob | PicturesJob
+ExportJob = BoxedJob | ClipJob | PicturesJob | ReelJob | SheetJob
 """Jobs whose results are files."""

@@ -12,7 +12,7 @@ from fastface.config import BodyConfig
 from fastface.names import label_name
 from fastface.types import Size
 
-ClipMode = Literal["copy", "precise"]
+ClipMode = Literal["copy", "precise", "smart"]
 CropKind = Literal["face", "aligned", "body"]
 
 

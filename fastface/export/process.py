@@ -15,6 +15,8 @@ import numpy as np
 
 from fastface.export.clips.clips import cut_clip
 from fastface.export.clips.overlay_video import write_boxed
+from fastface.export.clips.reel import write_reel
+from fastface.export.contact_sheet import draw_sheet
 from fastface.export.crops.crops import Cut, cut_aligned, cut_body, cut_face, save_picture, scale_crop
 from fastface.export.crops.snapshots import draw_boxes
 from fastface.export.crops.xmp import format_xmp
@@ -28,6 +30,8 @@ from fastface.export.jobs import (
     PicturesJob,
     PortraitJob,
     PortraitsJob,
+    ReelJob,
+    SheetJob,
 )
 from fastface.faces.thumbnails import draw_portrait
 from fastface.names import pluralize
@@ -70,10 +74,21 @@ class _Exporter:
                 return ExportResult({job.destination: {"kind": "boxes"}})
             case PicturesJob():
                 return self._pictures(job)
+            case ReelJob():
+                missing = write_reel(job.parts, job.destination, alive=self._alive)
+                videos = sorted({part.info.video_id for part in job.parts})
+                return ExportResult({job.destination: {"videos": videos}}, missing)
+            case SheetJob():
+                missing = draw_sheet(job, alive=self._alive)
+                videos = sorted({tile.info.video_id for tile in job.tiles})
+                return ExportResult({job.destination: {"videos": videos}}, missing)
 
     def _clip(self, job: ClipJob) -> ExportResult:
-        clip = cut_clip(job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive)
-        facts = {"mode": clip.mode, "start": clip.start, "end": clip.end, "left_out": clip.left_out}
+        clip = cut_clip(
+            job.info, job.start, job.end, job.destination, job.mode, check_stop=self._alive, is_damaged=job.is_damaged
+        )
+        facts: dict[str, Any] = {"mode": clip.mode, "start": clip.start, "end": clip.end, "left_out": clip.left_out}
+        facts["reason"] = clip.reason
         return ExportResult({job.destination: facts})
 
     def _portraits(self, job: PortraitsJob) -> dict[int, bytes]:

@@ -97,6 +97,11 @@ def match(
     return hits
 
 
+def list_labels(gallery: Gallery) -> tuple[str, ...]:
+    """Return the labels that hits of a gallery can have."""
+    return (*(target.label for target in gallery.targets), *([EVERYONE] if gallery.everyone else ()))
+
+
 def match_tracks(video: VideoFaces, references: ReferenceSet, limits: MatchThresholds, model: EvidenceModel) -> Matches:
     """Return the hits of each target in one video, deciding whole tracks: see `gallery.decision`.
 

@@ -21,7 +21,8 @@ from fastface.video.discover import Discovery, discover
 EARLIER = "earlier"
 """Folder below OUT for the answers to earlier searches."""
 
-_EXPORT_FOLDERS = ("audit", "banks", "clips", "crops", "people", "previews", "snapshots", "targets", "timelines")
+_OF_PERSONS = ("audit", "banks", "people", "previews", "reels", "sheets", "targets")
+_EXPORT_FOLDERS = (*_OF_PERSONS, "clips", "crops", "snapshots", "timelines")
 _MAX_REASONS = 10
 
 

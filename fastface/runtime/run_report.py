@@ -92,6 +92,8 @@ class RunResult:
         videos: Outcome of each video, in order of their names.
         spans: Every span, by video, then start, with its clip's path below `out`.
         targets: Labels of the searched persons.
+        where: Expressions whose moments are the spans; empty if the spans are those of the targets.
+        answer: Name of the answer; empty before there is one.
         remarks: Remarks on photos and persons.
         counts: Totals.
         skipped: Inputs that cannot be videos, with the reasons.
@@ -114,6 +116,8 @@ class RunResult:
     videos: tuple[VideoOutcome, ...] = ()
     spans: tuple[SpanRow, ...] = ()
     targets: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    answer: str = ""
     remarks: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
     skipped: tuple[Skipped, ...] = ()
@@ -191,6 +195,8 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "thresholds": asdict(limits),
         "counts": {"videos": result.counts.videos, "searched": result.counts.searched, **asdict(result.counts)},
         "targets": [valid_text(label) for label in result.targets],
+        "where": [valid_text(label) for label in result.where],
+        "answer": valid_text(result.answer),
         "remarks": [valid_text(line) for line in shorten_lines(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
         "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],

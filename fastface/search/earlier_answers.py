@@ -1,138 +1,212 @@
-"""Keep answers to earlier searches in OUT/earlier/<targets> when another search begins.
+"""Keep answers to earlier searches in OUT/earlier/<name> when another search begins.
 
-`commands.run` and `pick` call it. A search is identified by its targets. The same search, or one with more targets,
-replaces its answer in place; files of a kind that is no longer exported are removed. Another search first moves the
-previous answer (tables, clips, crops, snapshots, timelines) to a folder of its own. An answer that was moved away comes
-back when its search is repeated. So each search has one folder.
+`commands.run` and `pick` call it. A search is identified by the name of its answer. Without a name, its targets and
+expressions give one. The same search replaces its answer in place. So does a search with more targets, if neither has
+a name or expressions. Files of a kind that is no longer exported are removed. Another search first moves the previous
+answer (tables, clips, pictures, reels, timelines) to a folder of its own. An answer that was moved away comes back
+when its search is repeated. So each search has one folder.
 
-OUT/.fastface/answer.json records whose answer is in OUT, and whether it is being moved. It is written before the first
-file moves and after the last. A move only renames files, so a killed command continues where it stopped.
+OUT/.fastface/answer.json records whose answer is in OUT, whether it is being moved, and the answers that were moved. It
+is written before the first file moves and after the last. A move only renames files, so a killed command continues
+where it stopped.
 """
 
 import hashlib
 import json
 import os
 import shlex
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 from fastface.errors import FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import private_folder, remove_empty, write_atomic
-from fastface.names import pluralize, safe_name, valid_text
+from fastface.names import pluralize, safe_name, shorten_lines, valid_text
 from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _TABLES = (
     "spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "report.html",
     "crops/crops.csv",
 )  # fmt: skip
-_FOLDERS = ("clips", "crops", "snapshots", "timelines")
-_PRIVATE = ("crops", "snapshots")
+_FOLDERS = ("clips", "crops", "reels", "sheets", "snapshots", "timelines")
+_PRIVATE = ("crops", "reels", "sheets", "snapshots")
 _MOST_NAMED = 3
-"""Maximum number of targets in a folder's name; of more, the name has their number and a digest."""
+"""Maximum number of targets in the name of an answer; of more, the name has their number and a digest."""
+_WHERE = " where "
+"""Text between the targets and the expressions in the name of an answer."""
 
 _Move = Literal["", "away", "back"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """Targets of a search, as stored with its answer."""
+class Answer:
+    """A search, as stored with its answer.
 
-    targets: frozenset[str]
+    Attributes:
+        targets: Labels of the search, sorted.
+        where: Its expressions, sorted; empty if the spans are those of the targets.
+        given_name: Name that the user gave the answer; empty to derive it.
+        asked: Time of the search: UTC, ISO 8601; empty for a search that only begins.
+    """
 
-    def loses_to(self, other: "_Question") -> bool:
-        """Return whether the answer to `other` lacks a target of this search."""
-        return not self.targets <= other.targets
+    targets: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    given_name: str = ""
+    asked: str = ""
+
+    @classmethod
+    def to_search(cls, targets: Iterable[str], where: Iterable[str] = (), name: str = "") -> Self:
+        """Return the answer to a search."""
+        return cls(tuple(sorted(set(targets))), tuple(sorted(set(where))), name.strip())
+
+    @property
+    def name(self) -> str:
+        """Name of the answer; different for different searches."""
+        if self.given_name:
+            return self.given_name
+        who = _join_names(self.targets, "+")
+        return f"{who}{_WHERE}{_join_names(self.where, '; ')}" if self.where else who
+
+    @property
+    def folder(self) -> str:
+        """Folder below OUT to which the answer is moved."""
+        return f"{EARLIER}/{safe_name(self.name)}"
+
+    @property
+    def title(self) -> str:
+        """The search in words."""
+        names = [valid_text(name) for name in self.targets]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        who = ", ".join(names[:_MOST_NAMED]) + more
+        where = "; ".join(shorten_lines([valid_text(one) for one in self.where], _MOST_NAMED))
+        return f"{who}{_WHERE}{where}" if where else who
+
+    def loses_to(self, other: "Answer") -> bool:
+        """Return whether this is an answer that the answer to `other` does not include or replace."""
+        if not self.targets or self.folder == other.folder:
+            return False
+        is_wider = set(self.targets) <= set(other.targets)
+        return bool(self.given_name or other.given_name or self.where or other.where) or not is_wider
 
 
-def keep_earlier_answer(context: RunContext, targets: Collection[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """All answers of an output folder.
+
+    Attributes:
+        last: The answer in OUT itself; without targets if there is none.
+        earlier: The answers that were moved to their folders, the latest first.
+    """
+
+    last: Answer = Answer()
+    earlier: tuple[Answer, ...] = ()
+
+
+def _join_names(names: Sequence[str], separator: str) -> str:
+    """Join some names to one text; different for different names."""
+    if len(names) <= _MOST_NAMED and not any(separator.strip() in name or _WHERE in name for name in names):
+        return separator.join(names)
+    digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{safe_name(names[0], 60)}{separator}{len(names) - 1} more {digest}"
+
+
+def keep_earlier_answer(context: RunContext, targets: Collection[str], where: Collection[str] = ()) -> Answer:
     """Prepare OUT for the answer to a search, before any of its files is written.
 
     Args:
         context: Run context.
         targets: Labels of the search.
+        where: Its expressions.
+
+    Returns:
+        The answer that OUT will hold.
 
     Raises:
-        FaceIndexError: The record of the answer in OUT is damaged.
+        FaceIndexError: The record of the answers in OUT is damaged.
         SpaceError: No space is left.
     """
     root, note = context.out.root, _note_path(context.out.state)
-    asked = _Question(frozenset(targets))
-    before, move = _read_question(note)
+    asked = Answer.to_search(targets, where, context.config.question.name)
+    answers, move = _read_note(note)
+    before = answers.last
     if move == "back":  # the move was interrupted
-        _move(context, _folder(before), "")
+        _move(context, before.folder, "")
+    earlier = [one for one in answers.earlier if one.folder != before.folder and (root / one.folder).is_dir()]
     if before.loses_to(asked) and not context.config.export.replace:
-        away = _folder(before)
         if move != "away":
-            _remove(context, away)
-            _write(note, before, "away")
-        _move(context, "", away)
-        context.observer.note(f"{_describe(context, before, away)}; --replace removes it instead")
-    back = _folder(asked)
-    if (root / back).is_dir():
-        _write(note, asked, "back")
-        _move(context, back, "")
-    _write(note, asked, "")
+            _remove(context, before.folder)
+            _write(note, before, "away", earlier)
+        _move(context, "", before.folder)
+        context.observer.note(f"{_describe_moved(context, before)}; --replace removes it instead")
+        earlier = [before, *earlier]
+    earlier = [one for one in earlier if one.folder != asked.folder]
+    asked = replace(asked, asked=datetime.now(UTC).isoformat(timespec="seconds"))
+    if (root / asked.folder).is_dir():
+        _write(note, asked, "back", earlier)
+        _move(context, asked.folder, "")
+    _write(note, asked, "", earlier)
+    return asked
 
 
-def describe_move(out: Path, targets: Collection[str]) -> str:
+def describe_move(out: Path, asked: Answer) -> str:
     """Describe where the answer in OUT would move; empty if it answers the same search, or there is none."""
-    before, _ = _read_question(_note_path(out / ".fastface"))
-    if not before.loses_to(_Question(frozenset(targets))):
+    before = read_answers(out).last
+    if not before.loses_to(asked):
         return ""
-    return f"the previous answer ({_names(before.targets)}) would be moved to {str(out / _folder(before))!r}"
+    return f"the previous answer ({before.title}) would be moved to {str(out / before.folder)!r}"
+
+
+def read_answers(out: Path) -> Answers:
+    """Read which answers an output folder holds; those that the user removed are left out.
+
+    Raises:
+        FaceIndexError: The record of the answers is damaged.
+    """
+    answers, _ = _read_note(_note_path(out / ".fastface"))
+    return replace(answers, earlier=tuple(one for one in answers.earlier if (out / one.folder).is_dir()))
 
 
 def _note_path(state: Path) -> Path:
     return state / "answer.json"
 
 
-def _read_question(path: Path) -> tuple[_Question, _Move]:
-    """Read the search whose answer is in OUT, and the direction of an unfinished move."""
+def _read_note(path: Path) -> tuple[Answers, _Move]:
+    """Read the searches whose answers OUT holds, and the direction of an unfinished move."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema_version"] != _SCHEMA_VERSION or found["move"] not in ("", "away", "back"):
             raise ValueError(f"version {found['schema_version']}")
-        return _Question(frozenset(map(str, found["targets"]))), found["move"]
+        return Answers(_read_answer(found["last"]), tuple(map(_read_answer, found["earlier"]))), found["move"]
     except FileNotFoundError:
-        return _Question(frozenset()), ""
+        return Answers(), ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FaceIndexError(
             f"cannot read {str(path)!r}: {error}; remove it: then the next answer replaces the one that is there"
         ) from error
 
 
-def _write(path: Path, asked: _Question, move: _Move) -> None:
-    content = {"schema_version": _SCHEMA_VERSION, "targets": sorted(asked.targets), "move": move}
-    write_atomic(path, json.dumps(content) + "\n", private=True)
+def _read_answer(found: dict[str, Any]) -> Answer:
+    targets, where = (tuple(map(str, found[key])) for key in ("targets", "where"))
+    return Answer(targets, where, str(found["given_name"]), str(found["asked"]))
 
 
-def _folder(asked: _Question) -> str:
-    """Return the folder below OUT for the answer to a search; different for different searches."""
-    names = sorted(asked.targets)
-    if len(names) <= _MOST_NAMED and not any("+" in name for name in names):
-        return f"{EARLIER}/{safe_name('+'.join(names))}"
-    digest = hashlib.sha256(json.dumps(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    first = safe_name(names[0], 60) if names else "nobody"
-    return f"{EARLIER}/{first}+{len(names) - 1} more {digest}"
+def _write(path: Path, last: Answer, move: str, earlier: Sequence[Answer]) -> None:
+    content = {"schema_version": _SCHEMA_VERSION, "last": asdict(last), "move": move}
+    write_atomic(path, json.dumps({**content, "earlier": list(map(asdict, earlier))}) + "\n", private=True)
 
 
-def _names(targets: Collection[str]) -> str:
-    names = [valid_text(name) for name in sorted(targets)]
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
-
-
-def _describe(context: RunContext, before: _Question, folder: str) -> str:
+def _describe_moved(context: RunContext, before: Answer) -> str:
+    folder = before.folder
     exports = [path.removeprefix(f"{folder}/") for path in context.ledger.exports() if path.startswith(f"{folder}/")]
     counts = {noun: sum(path.startswith(f"{noun}s/") for path in exports) for noun in ("clip", "crop", "snapshot")}
     files = ", ".join(pluralize(count, noun) for noun, count in counts.items() if count)
     where = shlex.quote(str(context.out.root / folder))
-    return f"previous answer on {_names(before.targets)} ({files or 'tables'}) moved to {where}"
+    return f"previous answer on {before.title} ({files or 'tables'}) moved to {where}"
 
 
 def _move(context: RunContext, source: str, target: str) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fastface.config import SpansConfig
 from fastface.errors import InputError, ModelError
-from fastface.gallery.matching import EVERYONE, Matches, VideoFaces, follow_bodies, match, match_tracks
+from fastface.gallery.matching import Matches, VideoFaces, follow_bodies, list_labels, match, match_tracks
 from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import MatchThresholds
@@ -71,6 +71,10 @@ class VideoFindings:
         pictures: Names of the pictures, by pts, if the video is a folder unchanged since its scan; else empty.
         has_rivals: True if the gallery has other persons; without them there is no margin.
         colours: {label: number of the colour of its boxes}, the same in all videos; other labels have 0.
+        periods: (len(faces),) seconds that each face stands for, as `Hits.period`; only a `Searcher` fills it.
+        searched: Stretches of which frames were searched; only a `Searcher` fills it.
+        persons: {expression: its persons}, if the spans are those of expressions.
+        crop_hits: Hits that may become crops; None for all `hits`.
     """
 
     record: VideoRecord
@@ -83,6 +87,23 @@ class VideoFindings:
     pictures: tuple[str, ...] = ()
     has_rivals: bool = True
     colours: Mapping[str, int] = field(default_factory=dict)
+    periods: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    searched: tuple[Interval, ...] = ()
+    persons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    crop_hits: Mapping[str, Hits] | None = None
+
+    def name_pictures(self, first: float, last: float) -> tuple[str, str]:
+        """Return the names of the pictures at two times, in a folder of pictures; empty for films."""
+        rate = self.info.rate
+        if not self.pictures or rate is None:
+            return "", ""
+        one, other = (self.pictures[min(round(time * rate), len(self.pictures) - 1)] for time in (first, last))
+        return one, other
+
+    def span_hits(self, target: str) -> tuple[Hits, ...]:
+        """Return the hits of the target of a span; of an expression, those of each of its persons with hits."""
+        labels = self.persons.get(target, (target,))
+        return tuple(self.hits[label] for label in labels if label in self.hits)
 
 
 class Searcher:
@@ -114,9 +135,7 @@ class Searcher:
         self._spans = spans
         self._model = model
         self._metadata: dict[str, dict[str, str]] = {}
-        gallery = references.gallery
-        labels = [target.label for target in gallery.targets] + [EVERYONE] * gallery.everyone
-        self._colours = {label: number for number, label in enumerate(sorted(labels))}
+        self._colours = {label: number for number, label in enumerate(sorted(list_labels(references.gallery)))}
 
     @property
     def limits(self) -> MatchThresholds:
@@ -273,7 +292,14 @@ class Searcher:
             pictures=scanned_pictures(record, info),
             has_rivals=self._references.num_persons > 1,
             colours=self._colours,
+            periods=video.periods,
+            searched=self._list_searched(record),
         )
+
+    def _list_searched(self, record: VideoRecord) -> tuple[Interval, ...]:
+        """Return the stretches of which frames were searched. What is lost of a unit counts as its end."""
+        units = (unit for unit in self._ledger.units(record.video_id).values() if not unit.dense and not unit.lost)
+        return merge((unit.start, unit.start + unit.covered) for unit in units)
 
     def _follow(self, record: VideoRecord, hits: dict[str, Hits]) -> dict[str, Hits]:
         """Return the moments in which targets are followed by their bodies, if every sample was searched for bodies."""

@@ -195,16 +195,18 @@ class ClipCut:
     A copied clip begins at the keyframe before its span.
 
     Attributes:
-        mode: `copy` or `precise`.
+        mode: `copy`, `smart` or `precise`.
         start: Start of the clip in seconds from the video's first frame.
         end: End of the clip in the same seconds.
         left_out: Streams of the video that are not in the clip, and the reasons.
+        reason: Why the clip is not `smart`, if that was requested.
     """
 
     mode: str
     start: float
     end: float
     left_out: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -17,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from cartoon_tools import Cartoon
-from cli_tools import environment
+from cli_tools import environment, fastface
 from document_tools import ROOT, Command, pages
+from run_tools import finish_in
 from setting_tools import FILE as SETTINGS
 from setting_tools import document, option_names
 from typer.main import get_command
@@ -26,7 +26,6 @@ from typer.main import get_command
 from fastface.cli.app import COMMANDS, app
 from fastface.config import Config, load_config
 
-DEADLINE_SECONDS = 120
 MOST_WORDS = 20
 """Of a sentence."""
 
@@ -97,29 +96,17 @@ def workplace(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def run_in(folder: Path, cartoon: Cartoon, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        list(words),
-        cwd=folder,
-        env=environment(FASTFACE_MODELS=str(cartoon.models)),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=DEADLINE_SECONDS,
-    )
-
-
 def test_the_commands_of_the_documents_do_what_they_say(workplace: Path, cartoon: Cartoon) -> None:
     """Each line of a `sh` fence ends with 0, and what the pages name is there; then the snippets of Python run.
 
     Lines are run in the order of the pages; a line that several pages have is run once.
     """
-    program = str(Path(sys.executable).with_name("fastface"))
     lines = {command.words: command for page in document_tools.RUN_ORDER
              for command in document_tools.commands(ROOT / page) if command.is_run}  # fmt: skip
     assert len(lines) > 35
+    variables = {"FASTFACE_MODELS": str(cartoon.models)}
     for words, command in lines.items():
-        done = run_in(workplace, cartoon, program, *words)
+        done = fastface(*words, folder=workplace, **variables)
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     for name in ("spans.csv", "hits.csv", "review.csv", "run.json", "audit/audit.html"):
         assert (workplace / "out" / name).is_file(), name
@@ -132,7 +119,7 @@ def test_the_commands_of_the_documents_do_what_they_say(workplace: Path, cartoon
     page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
     snippets = [content for _, content in document_tools.fences(page, "python")]
     assert len(snippets) >= 5
-    done = run_in(workplace, cartoon, sys.executable, "-c", "\n".join(snippets))
+    done = finish_in(workplace, [sys.executable, "-c", "\n".join(snippets)], environment(**variables))
     assert done.returncode == 0, done.stderr[-2000:]
     assert "a.mp4 done" in done.stdout
 

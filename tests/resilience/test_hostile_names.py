@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import cli_tools
 import pytest
 import run_tools
@@ -73,6 +74,7 @@ def hostile(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Hosti
     shutil.copyfile(known, _path(photos, b"new\nline [b]\xe9.png"))
     out = films / "out"
     given = ["-t", str(photos), "--models", str(cartoon.models), "-o", str(out), "--pad", "0", "--snapshots"]
+    given += ["--reel", "--contact-sheet"]
     given += ["-s", "scan.copies=true"]
     command = [*AS_OWNER_ALONE, *run_tools.COMMAND, "run", str(films), *given]
     done = _bytes(command)
@@ -136,6 +138,17 @@ def test_names_are_one_safe_component_and_tables_are_valid(hostile: Hostile) -> 
         files = [path for path in (hostile.out / kind).rglob("*") if path.is_file()]
         assert len(files) > len(HOSTILE)
         assert all(os.fsencode(path).decode().isprintable() for path in files)
+
+
+def test_a_reel_and_a_sheet_of_all_have_safe_names(hostile: Hostile) -> None:
+    (reel,) = (hostile.out / "reels").iterdir()
+    sheets = list((hostile.out / "sheets").iterdir())
+    assert sheets
+    assert all(os.fsencode(path).decode().isprintable() for path in (reel, *sheets))
+    with av.open(str(reel)) as container:
+        titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+    assert len(titles) == len(run_tools.rows(hostile.out / "spans.csv"))
+    assert all(title.isprintable() for title in titles)
 
 
 def test_the_log_is_a_line_of_json_each(hostile: Hostile) -> None:

@@ -1,7 +1,8 @@
 """What the tests of the cartoon rooms share: decoding, and runtimes used plainly, without any of fastface's code."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ class Cartoon:
     bank: Path  # the persons of these photos, enrolled
     models: Path
     scripts: dict[str, Script]
+
+
+def without_longest(cartoon: Cartoon, folder: Path) -> Cartoon:
+    """Half of the cartoon's frames: its films but the longest, linked into a folder."""
+    short = sorted(cartoon.scripts, key=lambda name: cartoon.scripts[name].num_frames)[:-1]
+    for name in short:
+        os.link(cartoon.films / name, folder / name)
+    return replace(cartoon, films=folder, scripts={name: cartoon.scripts[name] for name in short})
 
 
 def decoded(path: Path) -> list[tuple[av.VideoFrame, np.ndarray]]:

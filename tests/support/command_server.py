@@ -1,12 +1,12 @@
-"""Start `fastface` commands from a process that has the third-party packages loaded already.
+"""Start `fastface` commands from a process that has their modules loaded already.
 
-Half of a short command's time is the import of NumPy, PyArrow and pydantic. `CommandServer` keeps one small process
-with these imports and forks it for each command. The command is a process of its own, with its own output, folder,
-environment and exit code; only its imports of third-party packages are done before. Of fastface itself only
-`fastface.cli.app` is imported before, which each command imports first.
+Most of a short command's time is the import of NumPy, PyArrow, pydantic and fastface. `CommandServer` keeps one small
+process with these imports and forks it for each command. The command is a process of its own, with its own output,
+folder, environment and exit code; only its imports are done before. So are those of its children: see `child_forks`.
 """
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -14,15 +14,23 @@ import socket
 import subprocess
 import sys
 import tempfile
-from importlib import import_module
+import threading
+import traceback
+from collections.abc import Callable
+from importlib import import_module, reload
 from pathlib import Path
+from pkgutil import walk_packages
 from subprocess import CompletedProcess, TimeoutExpired
-from typing import Any
+from typing import Any, NoReturn
 
+from child_forks import fork_children
 from places import ROOT
 
+import fastface
+from fastface import cli, failpoints
+from fastface.backends import openvino_session
+
 _MESSAGE_BYTES = 1 << 20
-_PRELOADED = ("av", "cv2", "numpy", "PIL.Image", "pyarrow.parquet", "rich.console", "fastface.cli.app")
 _READ_LATER = ("FASTFACE_", "XDG_", "PYTEST_")
 _ALSO_READ_LATER = {"COLUMNS", "HOME", "TERM", "TMPDIR"}
 
@@ -87,7 +95,7 @@ def _read_at_start(environment: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name.startswith("FASTFACE_FAILPOINT") or not (name.startswith(_READ_LATER) or name in _ALSO_READ_LATER)
+        if not (name.startswith(_READ_LATER) or name in _ALSO_READ_LATER)
     }
 
 
@@ -118,19 +126,51 @@ def _serve(connection: socket.socket) -> dict[str, Any] | None:
         connection.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
 
 
+def _load_modules() -> None:
+    """Import all of fastface, and the runtime that commands use on a CPU. A runtime starts its threads later."""
+    for module in walk_packages(fastface.__path__, "fastface."):
+        import_module(module.name)
+    openvino_session.describe("CPU")
+    gc.collect()
+    gc.freeze()  # no fork collects these objects at its end: that copied all memory and took 0.2 s
+
+
+def _run_to_end(function: Callable[[], None]) -> NoReturn:
+    """Run a function and exit as Python does, but leave the modules as they are.
+
+    Python takes all modules apart at its end. In a fork this copies all memory. The forks of `multiprocessing` end in
+    the same way.
+    """
+    status = 0
+    try:
+        function()
+    except SystemExit as ending:
+        assert ending.code is None or isinstance(ending.code, int), ending.code
+        status = ending.code or 0
+    except BaseException:  # noqa: BLE001 - the top frame of a process
+        traceback.print_exc()
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # joins threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
+
+
 def _main() -> None:
-    sys.path[0:1] = [str(ROOT)]
-    for name in _PRELOADED:
-        import_module(name)
+    sys.path[0:1] = [str(ROOT)]  # not the folder of this file
+    _load_modules()
     order = _serve(socket.socket(fileno=int(sys.argv[1])))
     if order is None:
         return
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    reload(failpoints)  # it reads its plan when it is imported
     sys.path[0] = ""  # as under `python -c`
     sys.argv = ["-c", *order["arguments"]]
-    import_module("fastface.cli").main()
+    serve_child = fork_children()
+    _run_to_end(serve_child or cli.main)
 
 
 if __name__ == "__main__":

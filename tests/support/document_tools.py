@@ -11,9 +11,9 @@ GENERATED = {"messages.md", "settings.md"}
 """Made from the source by `make messages` and `make settings`; their words are tested there."""
 
 RUN_ORDER = (
-    *("README.md", "docs/install.md", "docs/archivist.md", "docs/scanning.md", "docs/matching.md", "docs/dataset.md"),
-    *("docs/curate.md", "docs/people.md", "docs/researcher.md", "docs/editor.md", "docs/overnight.md"),
-    "docs/operator.md",
+    *("README.md", "docs/install.md", "docs/archivist.md", "docs/questions.md", "docs/scanning.md", "docs/matching.md"),
+    *("docs/dataset.md", "docs/curate.md", "docs/people.md", "docs/researcher.md", "docs/editor.md"),
+    *("docs/overnight.md", "docs/operator.md"),
 )
 """Pages with `sh` fences, whose commands are run in this order in one folder."""
 

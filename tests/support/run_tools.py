@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from fastface.demo.film import expected_hits
 COMMAND = [sys.executable, "-c", "from fastface.cli import main; main()"]
 DEADLINE_SECONDS = 120
 JPEG_END = b"\xff\xd9"
+_POLL_SECONDS = 0.005
 
 
 def arguments(cartoon: Cartoon, out: Path, *more: str, targets: Path | None = None) -> list[str]:
@@ -74,16 +75,20 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def children(pid: int, role: str = "") -> list[int]:
     """Living child processes of a process, of one role (part of their command line) or all but the command server."""
+    assert Path("/proc/thread-self/children").exists(), "this kernel does not list children"
     found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
-            command = (folder / "cmdline").read_bytes().decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(status[1]) == pid and status[0] != "Z" and role in command and "command_server.py" not in command:
-            found.append(int(folder.name))
-    return sorted(found)
+    for family in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(text) for text in family.read_text().split() if alive(int(text))]
+    commands = {child: _command_line(child) for child in sorted(found)}
+    return [child for child, command in commands.items() if role in command and "command_server.py" not in command]
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def crops(out: Path) -> dict[str, bytes]:
@@ -169,6 +174,15 @@ def all_as_before(counted: Counter[str]) -> bool:
     return bool(counted["tables"]) and same and not counted["pictures_too_many"] + counted["half_written_files"]
 
 
+def watched_family(process: "subprocess.Popen[str]") -> set[int]:
+    """All children that a process has until its end, as they come and go."""
+    family: set[int] = set()
+    while process.poll() is None:
+        family |= set(children(process.pid))
+        time.sleep(_POLL_SECONDS)
+    return family
+
+
 def end_of_family(process: "subprocess.Popen[str]", family: set[int]) -> int:
     """Waits for the end of a killed process's children, and gives their number."""
     process.communicate()
@@ -198,7 +212,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.005)
+        time.sleep(_POLL_SECONDS)
 
 
 def alive(pid: int) -> bool:

@@ -28,6 +28,7 @@ from run_tools import (
     videos,
     visits,
     wait_until,
+    watched_family,
 )
 from torture_tools import Torture
 
@@ -90,15 +91,12 @@ def test_killed_at_any_place_a_run_leaves_nothing_and_resumes(
     cartoon: Cartoon, whole: tuple[Path, Counter[str]], tmp_path: Path, torture: Torture
 ) -> None:
     undisturbed, seen = whole
-    places = _places(seen, torture.count(4, 1000), seed=1)
+    places = _places(seen, torture.count(2, 1000), seed=1)
     sums, shared = Counter(kills=0, processes_that_ended_with_it=0), set(os.listdir("/dev/shm"))  # noqa: PTH208
     for number, (name, nth) in enumerate(places):
         out = tmp_path / f"{name}-{nth}"
         process = _start(cartoon, out, FASTFACE_FAILPOINT=f"{name}:kill:{nth}")
-        family: set[int] = set()
-        while process.poll() is None:
-            family |= set(children(process.pid))
-        sums["processes_that_ended_with_it"] += end_of_family(process, family)
+        sums["processes_that_ended_with_it"] += end_of_family(process, watched_family(process))
         assert process.returncode in (-signal.SIGKILL, 0), (name, nth)  # 0: not so many visits this time
         sums["kills"] += process.returncode != 0
         sums["shared_memory_left"] += len(set(os.listdir("/dev/shm")) - shared)  # noqa: PTH208
@@ -124,7 +122,7 @@ def test_killed_at_any_time_a_run_leaves_nothing_and_does_little_again(
     units, longest = num_units(undisturbed), max(_batches(undisturbed))
     chance, sums = random.Random(7), Counter(processes_that_ended_with_it=0)
     units_again, work_again = [], []
-    rounds = torture.count(2, 200)
+    rounds = torture.count(1, 200)
     for turn in range(rounds):
         out, log, again = tmp_path / str(turn), tmp_path / f"{turn}.log", tmp_path / f"{turn}-again.log"
         process = _start(cartoon, out, FASTFACE_FAILPOINT_LOG=str(log))
@@ -191,7 +189,7 @@ def test_a_disk_that_fails_at_any_write_ends_the_run_in_one_line_and_the_next_go
     undisturbed, seen = whole
     writes = Counter({name: count for name, count in seen.items() if name.startswith("file.")})
     assert len(writes) == 5
-    places = _places(writes, torture.count(2, 1000), seed=2)
+    places = _places(writes, torture.count(1, 1000), seed=2)
     sums = Counter(failures=0)
     for number, (name, nth) in enumerate(places):
         out = tmp_path / f"{error}-{name}-{nth}"

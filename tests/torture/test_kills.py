@@ -114,7 +114,7 @@ def test_killed_children_change_nothing(cartoon: Cartoon, tmp_path: Path, tortur
     undisturbed = tmp_path / "undisturbed"
     assert finish(arguments(cartoon, undisturbed)).returncode == 0
     chance, tally = random.Random(11), Tally()
-    wanted = torture.count(20, 2000)
+    wanted = torture.count(10, 2000)
     while tally.kills < wanted:
         out = tmp_path / f"out{tally.runs}"
         _killed_run(cartoon, out, chance, tally)

@@ -22,11 +22,11 @@ from run_tools import (
     num_units,
     visits,
     wait_until,
+    watched_family,
 )
 from torture_tools import Torture
 
 COMMITS = ("ledger.", "scan.", "file.")
-NUM_FILMS = 3
 OTHER_QUESTION = ("--det-threshold", "0.4")
 """Another index: every video is forgotten and scanned again."""
 
@@ -105,10 +105,7 @@ def test_a_power_cut_at_any_commit_takes_back_rows_and_files_and_the_next_run_ma
     for number, (name, nth, lose) in enumerate(cuts):
         out = tmp_path / f"{name}-{nth}-{lose.__name__}"
         process = _start(_command(cartoon, out), FASTFACE_FAILPOINT=f"{name}:kill:{nth}")
-        family: set[int] = set()
-        while process.poll() is None:
-            family |= set(children(process.pid))
-        end_of_family(process, family)
+        end_of_family(process, watched_family(process))
         sums["cuts"] += process.returncode == -signal.SIGKILL  # else not so many visits this time
         lose(out, chance)
         sums.update(_resumed(_command(cartoon, out), out, undisturbed))
@@ -143,7 +140,7 @@ def test_a_power_cut_while_another_question_is_answered_leaves_no_answer_of_two_
         shutil.rmtree(out)
         shutil.copytree(kept, out)
         command, log = _command(cartoon, out, *OTHER_QUESTION), _log_of(out)
-        forgotten = chance.randint(1, NUM_FILMS)
+        forgotten = chance.randint(1, len(cartoon.scripts))
         process = _start(command, FASTFACE_FAILPOINT=f"ledger.forget-video.committed:stop:{forgotten}")
         stat = Path(f"/proc/{process.pid}/stat")
         wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", "its stop")  # noqa: B023

@@ -13,6 +13,7 @@ from fastface.timeline import (
     build_spans,
     clamp,
     group_hits,
+    intersect,
     merge,
     split_intervals,
     subtract,
@@ -232,3 +233,21 @@ def test_split_intervals_are_the_same_seconds_in_pieces_that_pay(intervals, edge
 def test_intervals_are_split_at_edges():
     pieces = split_intervals([(Fraction(0), Fraction(10))], map(Fraction, (7, 3, 9, 20)), Fraction(2))
     assert pieces == ((0, 3), (3, 7), (7, 10))
+
+
+CELLS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6)), max_size=8)
+
+
+@given(CELLS, CELLS)
+def test_differences_and_common_parts_agree_with_each_cell_by_itself(left, right):
+    def intervals(stretches):
+        return [(Fraction(start), Fraction(start + length)) for start, length in stretches]
+
+    def cells(stretches):
+        return {cell for start, length in stretches for cell in range(start, start + length)}
+
+    def joined(found):
+        return merge((Fraction(cell), Fraction(cell + 1)) for cell in found)
+
+    assert subtract(intervals(left), intervals(right)) == joined(cells(left) - cells(right))
+    assert intersect(intervals(left), intervals(right)) == joined(cells(left) & cells(right))

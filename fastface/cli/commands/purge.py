@@ -53,7 +53,7 @@ def purge(
 def _describe(verb: str, done: PurgeResult) -> str:
     sources = f"{pluralize(done.indexes, 'video')} and {pluralize(done.photos, 'photo')}"
     parts = [f"the faces and embeddings of {sources}"] if done.indexes + done.photos else []
-    parts += [f"{pluralize(done.pictures, 'picture')} in crops/ and snapshots/"] if done.pictures else []
+    parts += [f"{pluralize(done.pictures, 'picture')} in crops/, sheets/ and snapshots/"] if done.pictures else []
     parts += (
         [f"{pluralize(done.persons, 'file')} on persons (portraits, tables, banks, timelines, names)"]
         if done.persons

@@ -13,6 +13,7 @@ from fastface.cli.options import (
     LIMITS,
     MATCH,
     MODELS,
+    QUESTION,
     REFERENCES,
     RUN,
     SCAN,
@@ -29,7 +30,7 @@ from fastface.errors import ConfigError
 _NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
 
 
-@with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS, remembers="export")
+@with_settings(SCAN, REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, RUN, MODELS, remembers="export")
 def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Find the persons of your photos in videos. Write tables, clips and crops; without videos, run the demo.
 
@@ -66,7 +67,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     finish(scan_workflow(invocation.config, inputs, out, make_observer(invocation)), invocation)
 
 
-@with_settings(REFERENCES, MATCH, GROWTH, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
+@with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
 def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Search scanned videos for other persons or with other settings. No video is scanned again.
 

@@ -11,11 +11,13 @@ from fastface.cli.console import as_json, out_option, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.status import Status, read_status
 from fastface.index.video_state import STATE_WORDS
-from fastface.names import pluralize, shorten_lines
+from fastface.names import clean_text, pluralize, shorten_lines
 from fastface.runtime.progress import clock_text
 
 _MOST_LINES = 20
 _MOST_SCANS = 5
+_MOST_NAMED = 5
+"""Maximum number of persons, and of expressions, of an answer that are named."""
 
 
 @with_settings()
@@ -48,7 +50,20 @@ def _lines(found: Status, out: str) -> list[str]:
     counts = [f"{found.states[state]} {words}" for state, words in STATE_WORDS.items() if found.states.get(state)]
     total = pluralize(sum(found.states.values()), "video")
     first = f"{out}: {', '.join(parts)}; {total}: {', '.join(counts)}"
-    return [first, *scans, *shorten_lines(found.not_done, _MOST_LINES)]
+    return [first, *scans, *_describe_answers(found), *shorten_lines(found.not_done, _MOST_LINES)]
+
+
+def _describe_answers(found: Status) -> list[str]:
+    """Describe the answers in the folder, one a line, the last one first."""
+    lines = []
+    for answer in found.answers:
+        title = ", ".join(map(clean_text, shorten_lines(answer.targets, _MOST_NAMED)))
+        if answer.where:
+            title += f" where {'; '.join(map(clean_text, shorten_lines(answer.where, _MOST_NAMED)))}"
+        name = f" {clean_text(answer.name)!r}" if answer.is_named else ""
+        place = f"answer{name} in {answer.folder}" if answer.folder else f"last answer{name}"
+        lines.append(f"{_local(answer.asked)} {place}: {title}")
+    return shorten_lines(lines, _MOST_LINES)
 
 
 def _describe_scans(found: Status) -> list[str]:

@@ -1,8 +1,8 @@
 """Find where a video can be cut, by its packets and by decoding the start of a copied clip.
 
-`clips` and `copy` use it. A span counts from the first frame, but a file may count from anywhere. A broadcast counts
-from the hour, an edited file from below zero. So cuts use the stream's own pts, and a clip's content is known before it
-is written.
+`clips`, `copy` and `smart` use it. A span counts from the first frame, but a file may count from anywhere. A broadcast
+counts from the hour, an edited file from below zero. So cuts use the stream's own pts, and a clip's content is known
+before it is written.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ _VIDEO_OF_MP4 = frozenset({"av1", "h264", "hevc", "mpeg1video", "mpeg2video", "m
 
 
 @dataclass(frozen=True, slots=True)
-class _Mark:
+class PacketMark:
     """One packet of the video stream.
 
     Attributes:
@@ -81,15 +81,52 @@ class ClipContent:
 
     Attributes:
         first: Seconds of the first frame on the clip's own clock.
-        end: End of the last frame, in seconds of that clock.
+        last: Time of the last frame in seconds of that clock. How long MP4 shows it depends on the order of decoding.
         num_frames: Number of video packets that are shown.
         sizes: (width, height) of the decoded frames.
     """
 
     first: Fraction
-    end: Fraction
+    last: Fraction
     num_frames: int
     sizes: frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPackets:
+    """The packets of a span in the order of decoding, from a keyframe before it on.
+
+    Attributes:
+        seek_pts: Time to seek to before them; None reads from the beginning.
+        marks: The packets.
+    """
+
+    seek_pts: int | None
+    marks: list[PacketMark]
+
+    def plan_run(self, key: int, end: int) -> CopyPlan | None:
+        """Plan the longest run of packets from a keyframe on whose frames follow each other and are shown before `end`.
+
+        A run needs no packet behind it. Pictures that follow the keyframe and are shown before it are left out.
+
+        Args:
+            key: Number of the keyframe's packet.
+            end: pts at which the span ends, exclusive.
+        """
+        following = [mark for mark in self.marks[key:] if mark.pts >= self.marks[key].pts]
+        ordered = sorted(mark.pts for mark in following)
+        latest, count = following[0].pts, 0
+        for number, mark in enumerate(following, 1):
+            if mark.pts >= end:
+                break
+            latest = max(latest, mark.pts)
+            if ordered[number - 1] == latest:
+                count = number
+        if not count or len(set(ordered)) < len(ordered):
+            return None
+        chosen = following[:count]
+        until = ordered[count] if count < len(ordered) else ordered[-1] + 1
+        return CopyPlan(self.seek_pts, tuple(mark.place for mark in chosen), tuple(mark.pts for mark in chosen), until)
 
 
 class _NoCopy(Exception):  # noqa: N818 - a result, not an error
@@ -142,13 +179,40 @@ def plan_copy(info: VideoInfo, first: int, end: int, check_stop: Callable[[], ob
     return None
 
 
-def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], object]) -> list[_Mark]:
+def read_span(info: VideoInfo, first: int, end: int, check_stop: Callable[[], object]) -> SpanPackets | None:
+    """Read the packets that the frames in [first, end) need.
+
+    Returns:
+        The packets; None if one has no time, is hidden or changes the decoder's parameters, or no keyframe lies before.
+
+    Raises:
+        ExportError: The file cannot be read.
+    """
+    for step_back in (*_STEPS_BACK_SECONDS, None):
+        seek_pts = None if step_back is None else first - int(step_back / info.time_base)
+        if seek_pts is not None and seek_pts <= info.start_pts:
+            continue
+        with open_video(info.path) as (container, video):
+            if seek_pts is not None and not seek(container, video, seek_pts):
+                continue
+            try:
+                marks = _marks_until(container, video, end, check_stop)
+            except _NoCopy:
+                return None
+            if container.format.name == "avi" and _changes_places(marks):
+                return None
+        if any(mark.is_keyframe and mark.pts <= first for mark in marks):
+            return SpanPackets(seek_pts, marks)
+    return None
+
+
+def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], object]) -> list[PacketMark]:
     """Read the packets from here on, until no later packet is needed before `end`.
 
     Raises:
         _NoCopy: A packet has no presentation time, is hidden, or changes the decoder's parameters.
     """
-    marks: list[_Mark] = []
+    marks: list[PacketMark] = []
     needed = end
     for packet in demux(container, video):
         check_stop()
@@ -161,18 +225,18 @@ def _marks_until(container: Any, video: Any, end: int, check_stop: Callable[[], 
         if packet.pts is None or packet.is_discard or (marks and packet.has_sidedata("new_extradata")):
             raise _NoCopy
         place = packet.pts, packet.dts, packet.pos
-        marks.append(_Mark(place, packet.pts, packet.duration or 0, packet.is_keyframe))
+        marks.append(PacketMark(place, packet.pts, packet.duration or 0, packet.is_keyframe))
     return marks
 
 
-def _changes_places(marks: list[_Mark]) -> bool:
+def _changes_places(marks: list[PacketMark]) -> bool:
     """Return whether pictures are shown in another order than they are decoded."""
     return any(after.pts <= before.pts for before, after in pairwise(marks))
 
 
 def _begin(
     info: VideoInfo,
-    marks: list[_Mark],
+    marks: list[PacketMark],
     bounds: tuple[int, int],
     seek_pts: int | None,
     check_stop: Callable[[], object],
@@ -195,7 +259,7 @@ def _begin(
         if intra is not None and marks[number].pts not in intra:
             continue
         plan = _plan_from(marks, number, inside[-1], seek_pts)
-        if _is_decodable(info, plan, check_stop):
+        if is_decodable(info, plan, check_stop):
             return plan
         if intra is None:
             intra = _find_intra(info, _plan_from(marks, 0, keys[0], seek_pts), check_stop)
@@ -215,7 +279,7 @@ def _find_intra(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object
             return set()
 
 
-def _plan_from(marks: list[_Mark], key: int, last: int, seek_pts: int | None) -> CopyPlan:
+def _plan_from(marks: list[PacketMark], key: int, last: int, seek_pts: int | None) -> CopyPlan:
     """Plan the packets from a keyframe on: without pictures shown before it, and with all that complete the order.
 
     Pictures that follow a keyframe and are shown before it may refer to pictures in front of it (open GOP).
@@ -261,7 +325,7 @@ def planned_packets(container: Any, video: Any, plan: CopyPlan) -> Iterator[Any]
     raise ExportError(f"{len(wanted)} planned packets were not found")
 
 
-def _is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> bool:
+def is_decodable(info: VideoInfo, plan: CopyPlan, check_stop: Callable[[], object]) -> bool:
     """Return whether a decoder that starts with the plan shows its first frames, whole and at their times."""
     wanted = sorted(plan.pts)[:_CHECKED_FRAMES]
     shown: list[int | None] = []
@@ -327,10 +391,9 @@ def check_shown(path: Path, check_stop: Callable[[], object] = lambda: None) -> 
         raise ExportError("the clip has no frame that can be decoded")
     if sorted(times[: len(head)]) != times[: len(head)]:
         raise ExportError("the frames of the clip are not in order")
-    latest = max((frame for frame in (*head, *tail) if frame.pts is not None), key=lambda frame: frame.pts)
     base = video.time_base
     assert base is not None
-    return ClipContent(times[0] * base, (latest.pts + (latest.duration or 0)) * base, num_frames, frozenset(sizes))
+    return ClipContent(times[0] * base, max(times) * base, num_frames, frozenset(sizes))
 
 
 def _frames(container: Any, video: Any, check_stop: Callable[[], object]) -> Iterator[Any]:

@@ -1,6 +1,6 @@
 """Encode a precise clip: the frames that the scan placed in a span, decoded as the scan decodes them.
 
-`clips` calls it. All frames of a clip have one size and one kind of colours.
+`clips` and `reel` call it. All frames of a clip have one size and one kind of colours.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import av
 import cv2
@@ -67,7 +67,7 @@ def frames_from(info: VideoInfo, first: int, end: int, check_stop: Callable[[], 
 
 
 @dataclass(slots=True)
-class _Colours:
+class Colours:
     """Tags of the encoded pictures, as ITU-T H.273 numbers them."""
 
     matrix: int
@@ -80,6 +80,7 @@ class EncodedVideo:
 
     Attributes:
         first: pts of the first frame.
+        last: pts of the last frame so far.
         end: End of the last frame so far, as pts.
         is_complete: True if all frames were encoded.
         num_frames: Number of frames so far.
@@ -101,13 +102,13 @@ class EncodedVideo:
         first = next(frames, None)
         if first is None:
             raise ExportError("no frame of this span can be decoded")
-        self.first = self.end = first.pts
+        self.first = self.last = self.end = first.pts
         self.num_frames = 0
         self.is_complete = False
         self._info = info
-        self._frames = _progressive(chain((first,), frames)) if info.interlaced else chain((first,), frames)
+        self._frames = remove_combs(info, chain((first,), frames))
         self._durations: dict[int, int] = {}
-        self._painter = _Painter(first, canvas)
+        self._painter = Painter.like(first, canvas)
         self.stream = self._add_stream(clip)
 
     def _add_stream(self, clip: Any) -> Any:
@@ -131,7 +132,7 @@ class EncodedVideo:
             picture.pts, picture.time_base = placed.pts - self.first, self._info.time_base
             self._durations[picture.pts] = placed.duration
             self.num_frames += 1
-            self.end = placed.pts + placed.duration
+            self.last, self.end = placed.pts, placed.pts + placed.duration
             yield from self._retime(self.stream.encode(picture))
         self.is_complete = True
         yield from self._retime(self.stream.encode(None))
@@ -142,27 +143,42 @@ class EncodedVideo:
             yield packet.dts * packet.time_base, self.stream.index, packet
 
 
-class _Painter:
-    """Convert all frames of a film to one size and one kind of colours, upright."""
+class Painter:
+    """Convert frames to one size and one kind of colours, upright.
 
-    def __init__(self, first: PlacedFrame, canvas: Size | None) -> None:
+    Args:
+        size: Even (width, height) of the pictures.
+        pixel_aspect: Width of a pixel over its height.
+        colours: Tags of the pictures.
+    """
+
+    def __init__(self, size: Size, pixel_aspect: Fraction, colours: Colours) -> None:
         self._scaler = VideoReformatter()
+        self.size = size
+        self.pixel_aspect = pixel_aspect
+        self.colours = colours
+
+    @classmethod
+    def like(cls, first: PlacedFrame, canvas: Size | None) -> Self:
+        """Return a painter that keeps the colours of the first frame and, without a canvas, its size and pixels."""
         size, info = _get_size(first.content), first.info
         turned = size if info.rotation % 180 == 0 else size[::-1]
-        self.size: Size = canvas or (turned[0] + turned[0] % 2, turned[1] + turned[1] % 2)
-        self.pixel_aspect = _upright_aspect(info) if canvas is None else Fraction(1)
-        self.colours = self._get_colours(first)
+        aspect = _upright_aspect(info) if canvas is None else Fraction(1)
+        even = (turned[0] + turned[0] % 2, turned[1] + turned[1] % 2)
+        painter = cls(canvas or even, aspect, Colours(_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED))
+        painter.colours = painter._get_colours(first)
+        return painter
 
-    def _get_colours(self, placed: PlacedFrame) -> _Colours:
+    def _get_colours(self, placed: PlacedFrame) -> Colours:
         first = placed.content
         if isinstance(first, np.ndarray) or is_rgb(first):
             own = (2, 2) if isinstance(first, np.ndarray) else (int(first.color_primaries), int(first.color_trc))
             primaries, transfer = (usual if tag == _UNSPECIFIED else tag for tag, usual in zip(own, _SRGB, strict=True))
-            return _Colours(matrix_by_size(self.size[1]), primaries, transfer)
+            return Colours(matrix_by_size(self.size[1]), primaries, transfer)
         matrix = int(first.colorspace) or _UNSPECIFIED  # 0 is RGB, and these pixels are not RGB
         if matrix == _UNSPECIFIED and not self._is_plain(first, placed.info):
             matrix = yuv_matrix(first)
-        return _Colours(matrix, int(first.color_primaries), int(first.color_trc))
+        return Colours(matrix, int(first.color_primaries), int(first.color_trc))
 
     def _is_plain(self, frame: Any, info: VideoInfo) -> bool:
         is_upright = info.rotation == 0 and not info.mirrored and info.pixel_aspect == self.pixel_aspect
@@ -263,8 +279,12 @@ def _frame(frame: Any, size: Size) -> Any:
     return _with_planes(frame, size, add_borders)
 
 
-def _progressive(frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
+def remove_combs(info: VideoInfo, frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
     """Yield the same frames without combs: FFmpeg's yadif, for frames with the interlaced flag."""
+    return _progressive(frames) if info.interlaced else frames
+
+
+def _progressive(frames: Iterator[PlacedFrame]) -> Iterator[PlacedFrame]:
     graph: Any = None
     kind: tuple[object, ...] = ()
     waiting: deque[PlacedFrame] = deque()

@@ -1,6 +1,6 @@
 """Write the sound of a clip: packets are copied if MP4 supports the codec, else encoded as AAC.
 
-`clips` calls it. `sound_clock` gives the times on the clock of the scan.
+`clips` and `reel` call it. `sound_clock` gives the times on the clock of the scan.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from fastface.export.clips.muxing import TimedPacket
 from fastface.export.clips.reading import demux, open_video, seek_before
-from fastface.export.clips.sound_clock import SoundClock
+from fastface.export.clips.sound_clock import SoundClock, find_sound_clock
 from fastface.names import valid_text
 from fastface.types import VideoInfo
 from fastface.video.clock import find_reset
@@ -129,22 +129,22 @@ def add_tracks(
         blocks = _decode(request, seen)
         block = next(blocks, None)
         if block is not None:
-            streams.append(_add_encoded(clip, track, block, blocks))
+            streams.append(_add_encoded(clip, track.language, block, blocks))
         elif seen.packets:
             unread.append(f"{track.name}: no sound can be decoded")
     return streams, unread
 
 
-def _tag(stream: Any, track: Track) -> None:
-    if track.language:
-        stream.metadata["language"] = track.language
+def _tag(stream: Any, language: str) -> None:
+    if language:
+        stream.metadata["language"] = language
 
 
 def _add_copied(clip: Any, request: _Request, first: Any, rest: Iterator[Any]) -> Iterator[TimedPacket]:
     """Add a stream of unchanged packets."""
     with open_video(request.info.path) as (container, _):
         stream = clip.add_stream_from_template(container.streams[request.track.index], opaque=True)
-        _tag(stream, request.track)
+        _tag(stream, request.track.language)
 
     def packets() -> Iterator[TimedPacket]:
         for packet in chain((first,), rest):
@@ -181,7 +181,7 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class SoundBlock:
     """Samples (channels, count) and the place of the first one, counted from the clip's start."""
 
     place: int
@@ -190,9 +190,39 @@ class _Block:
     layout: str
 
 
-def _decode(request: _Request, seen: _Seen) -> Iterator[_Block]:
+def decode_main_track(
+    info: VideoInfo, start: Fraction, end: Fraction, check_stop: Callable[[], object]
+) -> Iterator[SoundBlock]:
+    """Yield the samples of a film's first stream of sound in [start, end), as stereo of 48 kHz; none without sound.
+
+    Args:
+        info: The video.
+        start: Seconds from its first frame.
+        end: Seconds from its first frame.
+        check_stop: Called with each packet; its exceptions pass through.
+
+    Raises:
+        ExportError, VideoError: The file cannot be read.
+    """
+    if info.codec == "images":
+        return
+    with open_video(info.path) as (container, _):
+        tracks, _ = list_tracks(container)
+    clock = find_sound_clock(info, info.to_pts(end), check_stop) if tracks else None
+    if clock is not None:
+        request = _Request(info, tracks[0], clock, start, lambda: end, check_stop)
+        yield from _decode(request, _Seen(), _Converter(_USUAL_RATE, "stereo"))
+
+
+def add_joined(clip: Any, blocks: Iterator[SoundBlock]) -> list[Iterator[TimedPacket]]:
+    """Add a stream of AAC for blocks of one rate and layout, in order of their places; none without a block."""
+    first = next(blocks, None)
+    return [] if first is None else [_add_encoded(clip, "", first, blocks)]
+
+
+def _decode(request: _Request, seen: _Seen, converter: "_Converter | None" = None) -> Iterator[SoundBlock]:
     """Yield consecutive blocks of the span: overlaps are cut, gaps are kept."""
-    converter = _Converter()
+    converter = converter or _Converter()
     until: int | None = None
     with closing(_timed_packets(request)) as packets:
         for packet, time in packets:
@@ -206,21 +236,21 @@ def _decode(request: _Request, seen: _Seen) -> Iterator[_Block]:
                 if kept.shape[1]:
                     place = max(block.place, first)
                     until = place + kept.shape[1]
-                    yield _Block(place, kept, block.rate, block.layout)
+                    yield SoundBlock(place, kept, block.rate, block.layout)
 
 
 class _Converter:
-    """Decode packets of one stream to float samples of one rate and layout."""
+    """Decode packets of one stream to float samples of one rate and layout, by default those of the first samples."""
 
-    def __init__(self) -> None:
-        self._rate = 0
-        self._layout = ""
+    def __init__(self, rate: int = 0, layout: str = "") -> None:
+        self._rate = rate
+        self._layout = layout
         self._source: tuple[object, ...] = ()
         self._resampler: Any = None
         self._expected: Fraction | None = None
         self._place = 0
 
-    def convert(self, packet: Any, time: Fraction) -> Iterator[_Block]:
+    def convert(self, packet: Any, time: Fraction) -> Iterator[SoundBlock]:
         """Yield the samples of a packet that begins `time` seconds from the clip's start; none if it is damaged."""
         frames: list[Any] = []
         with suppress(av.error.FFmpegError):
@@ -234,7 +264,7 @@ class _Converter:
                 begin = self._expected
             yield from self._resample(frame, begin)
 
-    def _resample(self, frame: Any, begin: Fraction) -> Iterator[_Block]:
+    def _resample(self, frame: Any, begin: Fraction) -> Iterator[SoundBlock]:
         if not self._rate:
             self._rate = frame.sample_rate if frame.sample_rate in _AAC_RATES else _USUAL_RATE
             self._layout = _LAYOUTS.get(len(frame.layout.channels), "stereo")
@@ -250,15 +280,15 @@ class _Converter:
         frame.pts = None
         for converted in self._resampler.resample(frame):
             samples = converted.to_ndarray()
-            yield _Block(self._place, samples, self._rate, self._layout)
+            yield SoundBlock(self._place, samples, self._rate, self._layout)
             self._place += samples.shape[1]
 
 
-def _add_encoded(clip: Any, track: Track, first: _Block, rest: Iterator[_Block]) -> Iterator[TimedPacket]:
+def _add_encoded(clip: Any, language: str, first: SoundBlock, rest: Iterator[SoundBlock]) -> Iterator[TimedPacket]:
     """Add a stream of AAC; gaps between blocks become silence, so that no sound moves."""
     stream = clip.add_stream("aac", rate=first.rate, layout=first.layout, bit_rate=_BIT_RATE)
     stream.time_base = Fraction(1, first.rate)
-    _tag(stream, track)
+    _tag(stream, language)
 
     def encode_samples(place: int, samples: _Samples) -> Iterator[TimedPacket]:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=first.layout)

@@ -22,7 +22,7 @@ from fastface.gallery.matching import EVERYONE
 from fastface.names import label_name, pluralize
 from fastface.persons.network import PersonNetwork
 from fastface.search.searcher import VideoFindings
-from fastface.types import HitKind, Hits, Size
+from fastface.types import HitKind, Hits, Size, Span
 
 
 @dataclass(slots=True)
@@ -98,7 +98,8 @@ def plan_pictures(found: VideoFindings, config: Config, persons: PersonNetwork |
     planned: list[tuple[CropRow, CropJob, tuple[int, float]]] = []
     tallies: dict[str, CropTally] = {}
     if export.crops != "none":
-        for label, hits in sorted((label, hits) for label, hits in found.hits.items() if len(hits)):
+        fit = found.hits if found.crop_hits is None else found.crop_hits
+        for label, hits in sorted((label, hits) for label, hits in fit.items() if len(hits)):
             tallies[label] = CropTally(hits=len(hits))
             planned += _plan_crops(found, label, hits, export, root, tally=tallies[label])
     rows, jobs = [row for row, _, _ in planned], [job for _, job, _ in planned]
@@ -143,6 +144,7 @@ def _plan_crops(
             file=file,
             path=found.record.path,
             picture=_get_picture(found, int(faces.pts[face])),
+            player_offset=float(found.info.player_offset),
         )
         landmarks = tuple(faces.landmarks[face].reshape(-1).tolist())
         worth = (step, -crop.quality)
@@ -191,16 +193,23 @@ def _description(crop: CropRow) -> str:
     return json.dumps({**facts, "similarity": round(crop.similarity, 4)})
 
 
+def find_best_face(found: VideoFindings, span: Span) -> int | None:
+    """Return the row of the face that is most similar to a person of a span; None if no face is seen."""
+    parts = found.span_hits(span.target)
+    if not span.hits or not parts:
+        return None
+    hits = Hits.concatenate(parts)
+    inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
+    return int(inside.face[inside.similarity.argmax()]) if len(inside) else None
+
+
 def _snapshots(found: VideoFindings, config: ExportConfig, root: Path) -> list[SnapshotJob]:
     """Plan a snapshot of the best moment of each span with a visible face, with boxes for all hits."""
     chosen: dict[int, float] = {}
     for span in found.spans:
-        hits = found.hits[span.target]
-        inside = hits[(hits.time >= span.first_hit) & (hits.time <= span.last_hit)]
-        if not len(inside):
-            continue
-        best = int(inside.face[inside.similarity.argmax()])
-        chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
+        best = find_best_face(found, span)
+        if best is not None:
+            chosen[int(found.faces.pts[best])] = float(found.faces.time[best])
     folder = root / "snapshots" / found.record.video_id
     return [
         SnapshotJob(

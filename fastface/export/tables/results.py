@@ -24,7 +24,7 @@ from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
 from fastface.files import write_atomic
 from fastface.names import text_cell, valid_text
-from fastface.types import HIT_KINDS, Faces, Hits, NearMiss, SpanRow
+from fastface.types import HIT_KINDS, Faces, Hits, NearMiss, Span, SpanRow
 
 _SPAN_COLUMNS = (
     "video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity", "clip",
@@ -38,11 +38,12 @@ _HIT_COLUMNS = (
 )  # fmt: skip
 _REVIEW_COLUMNS = (
     "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
-    "reason", "start_hms", "end_hms",
+    "reason", "start_hms", "end_hms", "path", "picture", "last_picture", "player_start", "player_end",
 )  # fmt: skip
 _CROP_COLUMNS = (
     "video", "target", "time", "box", "similarity", "quality", "ratio", "file",
     "crop", "framing", "person", "estimated", "score", *PARTS, "path", "time_hms", "picture",
+    "player_time",
 )  # fmt: skip
 _CHUNK_ROWS = 4096
 """Maximum number of rows that are Python objects at one time: a run can have millions of hits."""
@@ -72,6 +73,25 @@ class VideoHits:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """A near miss in its video.
+
+    Attributes:
+        video_id: The video.
+        near_miss: The track.
+        path: Path of the video.
+        pictures: Names of its first and last picture, in a folder of pictures; empty for films.
+        player_offset: Seconds that a player shows at the video's first frame.
+    """
+
+    video_id: str
+    near_miss: NearMiss
+    path: Path | None = None
+    pictures: tuple[str, str] = ("", "")
+    player_offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class CropRow:
     """A written crop.
 
@@ -86,6 +106,7 @@ class CropRow:
         facts: Position and framing of the crop.
         path: Path of the video.
         picture: Name of the picture, in a folder of pictures; empty for films.
+        player_offset: Seconds that a player shows at the video's first frame.
     """
 
     video_id: str
@@ -98,15 +119,16 @@ class CropRow:
     facts: CropFacts = field(default_factory=CropFacts)
     path: Path | None = None
     picture: str = ""
+    player_offset: float = 0.0
 
 
 def write_spans(folder: Path, rows: Iterable[SpanRow]) -> None:
     """Write spans.csv and spans.json, sorted by video, start and target.
 
     spans.json is an array with one object a span: the keys and rounded values of spans.csv. It also has `clip_mode`,
-    `clip_start`, `clip_end` and `clip_left_out`: the mode of the clip, its real bounds, and omitted streams. Without a
-    clip these are null. `player_start` and `player_end` are the span's times on the clock of a player, which starts
-    with the file's first stream.
+    `clip_start`, `clip_end`, `clip_left_out` and `clip_reason`: the mode of the clip, its real bounds, omitted streams,
+    and why it is not `smart`. Without a clip these are null. `player_start` and `player_end` are the span's times on
+    the clock of a player, which starts with the file's first stream.
 
     Raises:
         SpaceError: No space is left.
@@ -164,18 +186,17 @@ def open_hits_table(path: Path) -> Iterator[HitsTable]:
         yield HitsTable(write_row)
 
 
-def write_review(path: Path, rows: Iterable[tuple[str, NearMiss]]) -> None:
+def write_review(path: Path, rows: Iterable[ReviewRow]) -> None:
     """Write review.csv: near misses that may be a target, sorted by video, start and target.
-
-    Args:
-        path: The table.
-        rows: (video id, near miss).
 
     Raises:
         SpaceError: No space is left.
     """
-    ordered = sorted(rows, key=lambda row: (row[0], row[1].start, row[1].target, row[1].end))
-    write_csv(path, _REVIEW_COLUMNS, (_review_cells(*row) for row in ordered))
+
+    def order(row: ReviewRow) -> tuple[str, float, str, float]:
+        return row.video_id, row.near_miss.start, row.near_miss.target, row.near_miss.end
+
+    write_csv(path, _REVIEW_COLUMNS, map(_review_cells, sorted(rows, key=order)))
 
 
 def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:
@@ -200,13 +221,18 @@ def _span_cells(row: SpanRow) -> Cells:
     cut = [] if row.cut is None else [row.cut.start, row.cut.end]
     clips = [seconds_cell(time) for time in cut] or ["", ""]
     clocks = [clock_cell(time) for time in (span.start, span.end)]
-    added: list[str] = [_path_cell(row.path), *clips, *clocks, *map(text_cell, row.pictures), *_player_cells(row)]
+    added: list[str] = [
+        _path_cell(row.path),
+        *clips,
+        *clocks,
+        *map(text_cell, row.pictures),
+        *_player_cells(span, row.player_offset),
+    ]
     return [*shared, *added]
 
 
-def _player_cells(row: SpanRow) -> tuple[str, str]:
-    start, end = row.span.start + row.player_offset, row.span.end + row.player_offset
-    return seconds_cell(start), seconds_cell(end)
+def _player_cells(times: Span | NearMiss, offset: float) -> tuple[str, str]:
+    return seconds_cell(times.start + offset), seconds_cell(times.end + offset)
 
 
 def span_object(row: SpanRow) -> dict[str, Any]:
@@ -224,7 +250,7 @@ def span_object(row: SpanRow) -> dict[str, Any]:
     names = (
         dict(zip(("picture", "last_picture"), map(valid_text, row.pictures), strict=True)) if any(row.pictures) else {}
     )
-    player_start, player_end = map(float, _player_cells(row))
+    player_start, player_end = map(float, _player_cells(span, row.player_offset))
     return {
         **columns,
         **dict(zip(("clip_mode", "clip_start", "clip_end"), shown, strict=True)),
@@ -233,10 +259,12 @@ def span_object(row: SpanRow) -> dict[str, Any]:
         "player_start": player_start,
         "player_end": player_end,
         "clip_left_out": None if cut is None else list(cut.left_out),
+        "clip_reason": None if cut is None else valid_text(cut.reason) or None,
     }
 
 
-def _review_cells(video_id: str, near_miss: NearMiss) -> Cells:
+def _review_cells(row: ReviewRow) -> Cells:
+    near_miss = row.near_miss
     times = (seconds_cell(time) for time in (near_miss.start, near_miss.end))
     scores = (
         _known_score(score)
@@ -244,13 +272,16 @@ def _review_cells(video_id: str, near_miss: NearMiss) -> Cells:
     )
     clocks = (clock_cell(near_miss.start), clock_cell(near_miss.end))
     return (
-        text_cell(video_id),
+        text_cell(row.video_id),
         text_cell(near_miss.target),
         *times,
         near_miss.faces,
         *scores,
         near_miss.reason,
         *clocks,
+        _path_cell(row.path),
+        *map(text_cell, row.pictures),
+        *_player_cells(near_miss, row.player_offset),
     )
 
 
@@ -265,7 +296,8 @@ def _crop_cells(row: CropRow) -> Cells:
     score = "" if facts.score is None else score_cell(facts.score)
     parts = (score_cell(facts.parts[name]) if name in facts.parts else "" for name in PARTS)
     found = (*names, seconds_cell(row.time), box, *scores, facts.ratio, text_cell(row.file))
-    source = (_path_cell(row.path), clock_cell(row.time), text_cell(row.picture))
+    player_time = seconds_cell(row.time + row.player_offset)
+    source = (_path_cell(row.path), clock_cell(row.time), text_cell(row.picture), player_time)
     return (*found, crop, facts.framing, person, estimated, score, *parts, *source)
 
 

@@ -112,7 +112,8 @@ def test_the_options_that_people_use_stand_first() -> None:
     assert {"--targets", "--out", "--threshold", "--clips", "--models", "--dry-run", "--quiet"} <= set(names)
     assert {"--weak-threshold", "--ring-mb", "--jitter", "--precision"} <= set(_option_names(rest)) - set(names)
     titles = re.findall(r"^[A-Z].*\((\w+)\):$", rest, re.MULTILINE)
-    assert sorted(titles) == ["body", "export", "growth", "match", "models", "references", "run", "scan", "spans"]
+    sections = ["body", "export", "growth", "match", "models", "question", "references", "run", "scan", "spans"]
+    assert sorted(titles) == sections
 
 
 def test_every_setting_is_on_a_full_page() -> None:
@@ -137,7 +138,7 @@ def test_every_setting_is_on_a_full_page() -> None:
 @pytest.mark.parametrize(
     ("option", "kind", "words"),
     [
-        ("--clips", "none|copy|precise", "[default: copy]"),
+        ("--clips", "none|copy|precise|smart", "[default: copy]"),
         ("--sample-fps", "NUMBER", "From 0.001 to 240. [default: 5]"),
         ("--threshold", "NUMBER", "From -1 to 1. [default: from --false-tracks]"),
         ("--pad", "BEFORE,AFTER", "[default: 1,1]"),

@@ -12,7 +12,19 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fastface.cli.app import app
-from fastface.cli.options import EXPORT, GROWTH, MATCH, MODELS, REFERENCES, RUN, SCAN, SPANS, Invocation, with_settings
+from fastface.cli.options import (
+    EXPORT,
+    GROWTH,
+    MATCH,
+    MODELS,
+    QUESTION,
+    REFERENCES,
+    RUN,
+    SCAN,
+    SPANS,
+    Invocation,
+    with_settings,
+)
 from fastface.config import Config, load_config, profiles_folder
 from fastface.errors import ConfigError, FastfaceError
 
@@ -38,6 +50,9 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--margin": ("match", "margin", "0.1", 0.1),
     "--not": ("match", "lookalikes", "other.jpg", (Path("other.jpg"),)),
     "--allow-faults": ("match", "allow_faults", "", True),
+    "--where": ("question", "where", "a, b and c", ("a, b and c",)),
+    "--persons": ("question", "persons", "", True),
+    "--name": ("question", "name", "cast", "cast"),
     "--pad": ("spans", "pad", "1,10", (1.0, 10.0)),
     "--merge-gap": ("spans", "merge_gap", "0.5", 0.5),
     "--min-span": ("spans", "min_span", "3", 3.0),
@@ -52,6 +67,8 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--max-crops": ("export", "max_crops", "9", 9),
     "--count": ("export", "count", "40", 40),
     "--size": ("export", "size", "512x512", (512, 512)),
+    "--reel": ("export", "reel", "", True),
+    "--contact-sheet": ("export", "contact_sheet", "", True),
     "--replace": ("export", "replace", "", True),
     "--faces": ("references", "faces", "only", "only"),
     "--flip": ("references", "flip", "", True),
@@ -97,7 +114,7 @@ def _settings_of(*arguments: str) -> Config:
     probe = typer.Typer()
 
     @probe.command()
-    @with_settings(SCAN, REFERENCES, MATCH, GROWTH, SPANS, EXPORT, RUN, MODELS)
+    @with_settings(SCAN, REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, RUN, MODELS)
     def command(invocation: Invocation) -> None:
         seen.append(invocation.config)
 
@@ -326,7 +343,7 @@ def test_the_settings_that_are_fractions_were_found() -> None:
         ("spans", "merge_gap", ("0", "86400"), ("-0.1", "86401")),
         ("spans", "exact", ("true", "false"), ("maybe", "")),
         ("export", "crop_size", ("32", "1024"), ("31", "1025")),
-        ("export", "clips", ("none", "copy", "precise"), ("all", "COPY", "")),
+        ("export", "clips", ("none", "copy", "precise", "smart"), ("all", "COPY", "")),
         ("models", "device", ("auto", "cpu", "cuda", "tensorrt", "openvino"), ("gpu", "cuda:0", "")),
         ("models", "precision", ("auto", "float32", "bfloat16", "float16"), ("int4", "bf16", "")),
     ],

@@ -8,11 +8,12 @@ import numpy as np
 from PIL import Image
 
 from fastface.curation.candidates import Candidate
-from fastface.curation.contact_sheet import COLUMNS, Page, Strip, Tile, lay_out
+from fastface.curation.contact_sheet import COLUMNS, Page, lay_out
 from fastface.curation.contact_sheet_page import draw_page
 from fastface.curation.set_folder import COLUMNS as CELLS
 from fastface.curation.set_folder import write_curation
 from fastface.curation.sources import Source
+from fastface.thumbnail_grid import Strip, Tile
 from fastface.types import FramingClass
 
 

@@ -1,9 +1,11 @@
 """The tables: columns, digits, order and quoting are a contract; equal results are equal bytes."""
 
 import json
+import math
 import os
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,8 @@ from export_tools import make_faces, make_hits, write_hits
 from fastface.csv_cells import clock_cell
 from fastface.export.crops.framing import PARTS
 from fastface.export.plan import CropFacts
-from fastface.export.tables.results import CropRow, VideoHits, write_crops_table, write_spans
-from fastface.types import ClipCut, Hits, Span, SpanRow
+from fastface.export.tables.results import CropRow, ReviewRow, VideoHits, write_crops_table, write_review, write_spans
+from fastface.types import ClipCut, Hits, NearMiss, Span, SpanRow
 
 
 def _span(video: str = "a.mp4", target: str = "Ross", start: float = 1.0) -> Span:
@@ -37,16 +39,17 @@ def test_spans_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> No
 
 
 def test_spans_json_has_the_same_values_as_numbers(tmp_path: Path) -> None:
-    cut = ClipCut("copy", 0.33366, 3.50016, ("audio stream 2 (unknown codec)",))
+    cut = ClipCut("copy", 0.33366, 3.50016, ("audio stream 2 (unknown codec)",), "its picture is interlaced")
     write_spans(tmp_path, [SpanRow(_span()), SpanRow(_span(start=2.0), "clips/a.mp4/b.mp4", cut)])
     common = {"video": "a.mp4", "target": "Ross", "hits": 3, "best_similarity": 0.7124, "mean_similarity": 0.65}
     assert json.loads((tmp_path / "spans.json").read_text(encoding="utf-8")) == [
         {**common, "start": 1.0, "end": 3.5, "first_hit": 2.0, "last_hit": 2.467,
          "clip": None, "clip_mode": None, "clip_start": None, "clip_end": None, "path": None,
-         "player_start": 1.0, "player_end": 3.5, "clip_left_out": None},
+         "player_start": 1.0, "player_end": 3.5, "clip_left_out": None, "clip_reason": None},
         {**common, "start": 2.0, "end": 4.5, "first_hit": 3.0, "last_hit": 3.467,
          "clip": "clips/a.mp4/b.mp4", "clip_mode": "copy", "clip_start": 0.334, "clip_end": 3.5, "path": None,
-         "player_start": 2.0, "player_end": 4.5, "clip_left_out": ["audio stream 2 (unknown codec)"]},
+         "player_start": 2.0, "player_end": 4.5, "clip_left_out": ["audio stream 2 (unknown codec)"],
+         "clip_reason": "its picture is interlaced"},
     ]  # fmt: skip
 
 
@@ -150,19 +153,36 @@ def test_many_hits_are_never_all_python_objects(tmp_path: Path) -> None:
     assert peak < 8_000_000
 
 
+def test_review_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
+    late = NearMiss("Ross", 3599.5, 3661.25, 7, 0.4, 0.35, 0.34, math.nan, "too poor")
+    soon = NearMiss("Joey", 0.0, 0.04, 2, 0.41239, 0.3, 0.2, 0.125, "too near to another person")
+    rows = [
+        ReviewRow("a.mp4", late, path=Path("/films/a.mp4"), player_offset=1.5),
+        ReviewRow("=album", soon, pictures=("=1.heic", "2.jpg")),
+    ]
+    write_review(tmp_path / "review.csv", rows)
+    assert (tmp_path / "review.csv").read_bytes() == (
+        b"video,target,start,end,faces,best_similarity,similarity,evidence,margin,reason,start_hms,end_hms,"
+        b"path,picture,last_picture,player_start,player_end\r\n"
+        b"'=album,Joey,0.000,0.040,2,0.4124,0.3000,0.2000,0.1250,too near to another person,0:00:00.000,0:00:00.040,"
+        b",'=1.heic,2.jpg,0.000,0.040\r\n"
+        b"a.mp4,Ross,3599.500,3661.250,7,0.4000,0.3500,0.3400,,too poor,0:59:59.500,1:01:01.250,"
+        b"/films/a.mp4,,,3601.000,3662.750\r\n"
+    )
+
+
 def test_crops_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
     parts = {name: number / 8 for number, name in enumerate(PARTS)}
     facts = CropFacts((0, 1, 20, 31), "2:3", (0, 1.5, 20, 31), is_estimate=True, framing="half", score=2, parts=parts)
     late = CropRow("a", "Ross", 10.0, (1, 2.25, 3.04, 4), 0.6, 0.5, "crops/Ross/a_10.000_1.jpg", facts)
-    soon = CropRow(
-        "a", "Ross", 9.0, (1, 2, 3, 4), 0.61239, 0.5, "crops/Ross/a_9.000_1.jpg", path=Path("/a"), picture="b.heic"
-    )
+    soon = CropRow("a", "Ross", 9.0, (1, 2, 3, 4), 0.61239, 0.5, "crops/Ross/a_9.000_1.jpg")
+    soon = replace(soon, path=Path("/a"), picture="b.heic", player_offset=0.25)
     write_crops_table(tmp_path / "crops.csv", [late, soon])
     assert (tmp_path / "crops.csv").read_bytes() == (
         b"video,target,time,box,similarity,quality,ratio,file,crop,framing,person,estimated,score,"
-        b"growth,cut,side,top,headroom,torso,large,small,aim,path,time_hms,picture\r\n"
+        b"growth,cut,side,top,headroom,torso,large,small,aim,path,time_hms,picture,player_time\r\n"
         b"a,Ross,9.000,1.0 2.0 3.0 4.0,0.6124,0.5000,1:1,crops/Ross/a_9.000_1.jpg,,,,,,,,,,,,,,,"
-        b"/a,0:00:09.000,b.heic\r\n"
+        b"/a,0:00:09.000,b.heic,9.250\r\n"
         b"a,Ross,10.000,1.0 2.2 3.0 4.0,0.6000,0.5000,2:3,crops/Ross/a_10.000_1.jpg,0 1 20 31,half,0.0 1.5 20.0 31.0,"
-        b"yes,2.0000,0.0000,0.1250,0.2500,0.3750,0.5000,0.6250,0.7500,0.8750,1.0000,,0:00:10.000,\r\n"
+        b"yes,2.0000,0.0000,0.1250,0.2500,0.3750,0.5000,0.6250,0.7500,0.8750,1.0000,,0:00:10.000,,10.000\r\n"
     )
