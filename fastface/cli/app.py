@@ -20,6 +20,7 @@ COMMANDS = {
     "people": "people.people",
     "pick": "pick.pick",
     "correct": "correct.correct",
+    "report": "report.report",
     "timelines": "timelines.timelines",
     "enroll": "enroll.enroll",
     "calibrate": "calibrate.calibrate",

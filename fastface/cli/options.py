@@ -115,7 +115,7 @@ SPANS = _options("spans", "pad", "merge_gap", "min_span", "exact")
 EXPORT = (
     *_complete_sections(
         *_options("export", "clips", "crops", "ratio", "min_gap", "max_crops", "count", "size"),
-        *_options("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "reel"),
+        *_options("export", "crop_size", "crop_margin", "crop_format", "snapshots", "boxes", "report", "reel"),
         *_options("export", "contact_sheet", "timelines", "replace"),
     ),
     *(Flag(one.section, one.key, "") for one in list_settings() if one.section == "body"),

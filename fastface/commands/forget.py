@@ -19,6 +19,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
+from fastface.review.report.report_page import REPORT, write_report_page
 from fastface.runtime.context import open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
@@ -78,7 +79,8 @@ def forget(
         known = ledger.exports().items()
         exports = [path for path, (_, facts) in known if _is_export(in_answer(path), facts, names)]
         if names and not pretend:
-            for path in exports:
+            reports = [answer for answer in list_answers(out) if (answer / REPORT).is_file()]
+            for path in [*exports, *((answer / REPORT).relative_to(out).as_posix() for answer in reports)]:
                 (out / path).unlink(missing_ok=True)
                 ledger.forget_export(path)
                 remove_empty((out / path).parent, out)
@@ -91,6 +93,8 @@ def forget(
                 ledger.forget_copies(record.fingerprint)
                 ledger.forget_video(record.video_id)
                 VideoIndex(folder.index, record.video_id).remove()
+            for answer in reports:
+                _write_report(folder, ledger, answer, observer)
         is_empty = not any(record.scan_key for record in ledger.videos())
     people = _recount(config, out, observer, is_empty=is_empty) if names and not pretend else ""
     paths = tuple(valid_text(str(record.path)) for record in records)
@@ -112,6 +116,14 @@ def _forget_decisions(folder: OutputFolder, names: Collection[str]) -> None:
     rest = store.without_videos({valid_text(name) for name in names})
     if rest != store:
         rest.save(folder.state)
+
+
+def _write_report(folder: OutputFolder, ledger: Ledger, answer: Path, observer: Observer) -> None:
+    """Write the page of an answer again, without the forgotten videos."""
+    try:
+        write_report_page(folder, ledger, answer)
+    except ConfigError as error:  # a scan after the answer has replaced run.json
+        observer.note(f"removed {valid_text(str(answer / REPORT))}, since it cannot be written again: {error}")
 
 
 def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from fastface.distribution import VERSION
 from fastface.errors import ConfigError, FastfaceError, SpaceError
 from fastface.index.ledger import Ledger
+from fastface.review.report.report_page import REPORT
 from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
@@ -57,7 +58,7 @@ class PurgeResult:
 
 
 def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
-    """Remove embeddings, faces of photos, pictures, reels, timelines, and all data on persons from an output folder.
+    """Remove embeddings, faces of photos, pictures, pages, reels, timelines, and all data on persons from a folder.
 
     Its videos are forgotten. An identity store elsewhere stays, because other folders may share it.
 
@@ -87,7 +88,7 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
             *_files(folder.index),
             *photos,
             *(out / path for path in pictures),
-            *(answer / "crops" / "crops.csv" for answer in list_answers(out)),
+            *(answer / name for answer in list_answers(out) for name in ("crops/crops.csv", REPORT)),
             *persons,
         ]
         doomed = [path for path in doomed if path.is_file()]

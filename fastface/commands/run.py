@@ -16,6 +16,7 @@ import numpy as np
 from fastface.census.photo_names import PhotoNames
 from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
+from fastface.commands.report import finish_report
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import InterruptError
@@ -175,6 +176,8 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
         _conclude(context, result, started)
         raise
     _conclude(context, result, started)
+    if command != "scan":
+        finish_report(context, result)
 
 
 def _conclude(context: RunContext, result: RunResult, started: float) -> None:

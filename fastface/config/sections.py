@@ -281,6 +281,9 @@ class ExportConfig(Section):
     boxes: Annotated[bool, Shown(is_usual=True)] = Field(
         False, description="Also write clips with boxes. Each face has its box, name and similarity."
     )
+    report: bool = Field(
+        True, description="Also write report.html, a page to look through the answer and to correct it."
+    )
     reel: bool = Field(
         False, description="Also write one film a person with all spans in order. Each span is a chapter."
     )

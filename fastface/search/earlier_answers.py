@@ -29,7 +29,10 @@ from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
 
 _SCHEMA_VERSION = 2
-_TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "crops/crops.csv")
+_TABLES = (
+    "spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "report.html",
+    "crops/crops.csv",
+)  # fmt: skip
 _FOLDERS = ("clips", "crops", "reels", "sheets", "snapshots", "timelines")
 _PRIVATE = ("crops", "reels", "sheets", "snapshots")
 _MOST_NAMED = 3

@@ -1,8 +1,9 @@
 """Write HTML pages that open from a disk and load nothing: no network, no other file, no foreign script.
 
 `people_page` and the review call `write_page`. A page is a template with one style and one script: `name.html`,
-`name.css` and `name.js` in a package. Data is inserted as JSON with `<`, `>` and `&` escaped, and the script writes it
-as text only. The content security policy allows that script and style, by their digests, and embedded pictures.
+`name.css` and `name.js` in a package. A long script is several files, which are joined. Data is inserted as JSON with
+`<`, `>` and `&` escaped, and the script writes it as text only. The content security policy allows that script and
+style, by their digests, and embedded pictures.
 """
 
 import base64
@@ -20,12 +21,14 @@ from fastface.names import valid_text
 _MARKUP = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _POLICY = (
-    "default-src 'none'; img-src data:; style-src '{style}'; script-src '{script}'; "
+    "default-src 'none'; img-src data:; {media}style-src '{style}'; script-src '{script}'; "
     "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 
-def write_page(path: Path, package: str, name: str, *, scripts: Sequence[str] = (), **parts: str) -> None:
+def write_page(
+    path: Path, package: str, name: str, *, scripts: Sequence[str] = (), has_media: bool = False, **parts: str
+) -> None:
     """Write a page atomically, readable for its owner only.
 
     Args:
@@ -33,6 +36,7 @@ def write_page(path: Path, package: str, name: str, *, scripts: Sequence[str] = 
         package: Package of template, style and script.
         name: Their name without the suffix.
         scripts: Names of further scripts of the package, which follow the first.
+        has_media: Whether the page may play videos beside it, or on the same disk or server.
         parts: Values for the template, besides `policy`, `style` and `script`.
 
     Raises:
@@ -41,7 +45,8 @@ def write_page(path: Path, package: str, name: str, *, scripts: Sequence[str] = 
     names = [f"{name}.html", f"{name}.css", f"{name}.js", *(f"{one}.js" for one in scripts)]
     template, style, *code = (files(package).joinpath(one).read_text(encoding="utf-8") for one in names)
     script = "\n".join(code)
-    policy = _POLICY.format(style=_digest(style), script=_digest(script))
+    media = "media-src 'self' file:; " if has_media else ""
+    policy = _POLICY.format(style=_digest(style), script=_digest(script), media=media)
     page = Template(template).substitute(policy=policy, style=style, script=script, **parts)
     with atomic_path(path, private=True) as part:
         part.write_text(page, encoding="utf-8", newline="\n")

@@ -23,8 +23,8 @@ from fastface.cli.man_page import format_man_page
 from fastface.config import Config
 
 COMMANDS = (
-    *("run", "scan", "find", "people", "pick", "correct", "timelines", "enroll", "calibrate", "curate", "audit"),
-    *("status", "bench", "doctor", "forget", "purge", "demo"),
+    *("run", "scan", "find", "people", "pick", "correct", "report", "timelines", "enroll", "calibrate", "curate"),
+    *("audit", "status", "bench", "doctor", "forget", "purge", "demo"),
     *("models list", "models install", "models verify", "models build", "models export-person"),
 )
 SCREEN = 40

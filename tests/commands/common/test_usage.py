@@ -19,7 +19,8 @@ OPTIONS = {
     "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
     "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
-    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model",
+    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model "
+    "--report --no-report",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
     "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
@@ -30,6 +31,7 @@ OPTIONS = {
     "people": "--out --min-faces --link-threshold --top --rank --video --store --refine-limit --json -q --models",
     "pick": "--name --selection --merge --split --reject --out --pad --clips --crops --timelines --json -q --models",
     "correct": "--undo --out --models --dry-run --json -q",
+    "report": "--out --dry-run --json -q",
     "timelines": "--out --as --dry-run --json -q",
     "curate": "--out --targets --max --dry-run --json -q",
     "status": "--out --json",

@@ -60,8 +60,8 @@ def test_pick_names_all_that_it_wrote(out: Path, command: Command) -> None:
     wrote = {path.relative_to(out) for path in out.rglob("*") if before.get(path) != path.stat().st_mtime_ns}
     places = {path.parts[0] for path in wrote} - {".fastface"}
     assert places == {
-        *("spans.csv", "spans.json", "hits.csv", "review.csv", "run.json", "primary_person.npz"),
-        *("banks", "clips", "crops", "snapshots", "people"),
+        *("spans.csv", "spans.json", "hits.csv", "review.csv", "run.json", "report.html"),
+        *("primary_person.npz", "banks", "clips", "crops", "snapshots", "people"),
     }
     assert [place for place in places if place not in line] == []
     assert "banks/Ada.npz" in line

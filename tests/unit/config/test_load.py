@@ -81,6 +81,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--snapshots": ("export", "snapshots", "", True),
     "--boxes": ("export", "boxes", "", True),
     "--timelines": ("export", "timelines", "srt, edl", ("edl", "srt")),
+    "--report": ("export", "report", "", True),
     "--fresh": ("run", "fresh", "", True),
     "--until": ("run", "until", "06:30", time(6, 30)),
     "--max-hours": ("run", "max_hours", "8", 8.0),

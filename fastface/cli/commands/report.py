@@ -1,0 +1,33 @@
+"""`fastface report`: the page of the last answer, again."""
+
+from dataclasses import asdict
+
+from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.console import as_json, make_observer, say, show
+from fastface.cli.options import Invocation, with_settings
+from fastface.commands.report import check_report
+from fastface.commands.report import report as report_workflow
+from fastface.diagnostics.dry_run import Preview
+from fastface.names import pluralize
+from fastface.review.report.report_page import REPORT
+
+
+@with_settings()
+def report(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
+    """Write report.html of the last answer again, to look through and to correct. Nothing is decoded.
+
+    Example: fastface report -o out
+    """
+    if invocation.dry_run:
+        check_report(out)
+        show(Preview(output=(repr(str(out / REPORT)),)), invocation)
+    observer = make_observer(invocation)
+    done = report_workflow(out)
+    for line in done.left_out:
+        observer.note(f"left out of {REPORT}, which has a limit of size: {line}")
+    if invocation.json:
+        as_json({**asdict(done), "path": str(done.path)})
+    elif not invocation.quiet:
+        spans = pluralize(done.num_spans, "span")
+        near_misses = pluralize(done.num_near_misses, "near miss", "near misses")
+        say(f"wrote {done.path}: {spans}, {near_misses}, {pluralize(done.num_pictures, 'picture')}")

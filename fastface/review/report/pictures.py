@@ -1,0 +1,178 @@
+"""Choose a picture for each span and near miss, from those that the scan kept. Nothing is decoded.
+
+`report_page` calls it. The picture of a span shows its hit with the highest similarity among the hits with a picture.
+review.csv names a track by its first and last time and its number of faces; if two tracks fit, neither is shown,
+because a wrong picture would mislead a reviewer.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fastface.errors import FaceIndexError
+from fastface.index.portraits import portrait_rows
+from fastface.index.store import VideoIndex
+from fastface.review.report.answer import Answer
+from fastface.review.report.hit_table import HitBlock
+from fastface.types import Thumbnails
+
+_EDGE = 0.06
+"""Maximum difference of a left edge from its cell in hits.csv, in pixels: the cell has one decimal."""
+_APART = 0.5
+"""Maximum difference of a track's first and last time together from those of its near miss, in seconds."""
+_SMALL = 80
+"""Side in pixels of pictures that are made smaller, because there are many."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPicture:
+    """Picture of a span or near miss: its row among the pictures of its video, its time, and its size in bytes."""
+
+    item: int  # place among the spans; near misses follow them
+    video: int
+    row: int
+    time: float
+    size: int
+
+
+class PictureChooser:
+    """Choice of pictures while the hits are read.
+
+    Args:
+        root: Folder of the index.
+        answer: The answer.
+    """
+
+    def __init__(self, root: Path, answer: Answer) -> None:
+        self._root = root
+        self._answer = answer
+        self._spans: dict[int, dict[int, tuple[list[float], list[int]]]] = defaultdict(dict)
+        for place, span in enumerate(answer.spans):
+            starts, places = self._spans[span.video].setdefault(span.target, ([], []))
+            starts.append(span.start)
+            places.append(place)
+        self._near_misses: dict[int, list[int]] = defaultdict(list)
+        for place, near_miss in enumerate(answer.near_misses):
+            self._near_misses[near_miss.video].append(place)
+        self._best: dict[int, tuple[float, ChosenPicture]] = {}
+        self._owned: dict[int, set[tuple[int, int]]] = defaultdict(set)
+        """{video: rows of pictures and the target that they are hits of}, of videos with near misses."""
+        self._loaded: tuple[int, Thumbnails] = (-1, Thumbnails.empty())
+
+    def add(self, hits: HitBlock) -> None:
+        """Add hits, in the order of the table."""
+        edges = np.flatnonzero(np.diff(hits.video, prepend=-1, append=-1))
+        for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            self._add_video(int(hits.video[start]), hits, start, end)
+
+    def _add_video(self, video: int, hits: HitBlock, start: int, end: int) -> None:
+        portraits = self._load(video)
+        rows: dict[int, list[int]] = defaultdict(list)
+        for row, pts in enumerate(portraits.pts.tolist()):
+            rows[pts].append(row)
+        for hit in (start + np.flatnonzero(np.isin(hits.pts[start:end], portraits.pts))).tolist():
+            near = [row for row in rows[int(hits.pts[hit])] if abs(portraits.x1[row] - hits.x1[hit]) < _EDGE]
+            if near:
+                row, target, time = near[0], int(hits.target[hit]), float(hits.time[hit])
+                if video in self._near_misses:
+                    self._owned[video].add((row, target))
+                self._offer(video, target, time, float(hits.similarity[hit]), row)
+
+    def _offer(self, video: int, target: int, time: float, similarity: float, row: int) -> None:
+        """Take a picture for the span at its time, if it is better than the one before."""
+        starts, places = self._spans[video].get(target, ([], []))
+        place = bisect_right(starts, time) - 1
+        if place < 0 or self._answer.spans[places[place]].end < time:
+            return
+        item = places[place]
+        if item not in self._best or similarity > self._best[item][0]:
+            size = len(self._load(video).jpeg[row])
+            self._best[item] = similarity, ChosenPicture(item, video, row, time, size)
+
+    def choose(self) -> list[ChosenPicture]:
+        """Return the pictures of all spans and near misses that have one; call it after the last hit."""
+        found = [picture for _, picture in self._best.values()]
+        for video in self._near_misses:
+            found += self._choose_near_misses(video)
+        return sorted(found, key=lambda picture: picture.item)
+
+    def _choose_near_misses(self, video: int) -> Iterator[ChosenPicture]:
+        portraits = self._load(video)
+        if not len(portraits):
+            return
+        faces = VideoIndex(self._root, self._answer.videos[video].id).faces().without_embeddings()
+        shown = portrait_rows(portraits, faces)
+        numbers, track, counts = np.unique(faces.tracks, return_inverse=True, return_counts=True)
+        first, last = np.full(len(numbers), np.inf), np.full(len(numbers), -np.inf)
+        np.minimum.at(first, track, faces.time)
+        np.maximum.at(last, track, faces.time)
+        for place in self._near_misses[video]:
+            wanted = self._answer.near_misses[place]
+            taken = [track[shown[row]] for row, target in self._owned[video] if target == wanted.target]
+            apart = np.round(np.abs(first - wanted.start) + np.abs(last - wanted.end), 2)
+            apart[taken] = np.inf
+            fits = apart == apart.min()
+            few = np.where(fits, np.abs(counts - wanted.faces), np.iinfo(np.int64).max)
+            best = np.flatnonzero(few == few.min())
+            rows = np.flatnonzero(np.isin(track[shown], best))
+            if apart[best[0]] > _APART or len(best) > 1 or not len(rows):
+                continue
+            row = int(rows[np.argmax(portraits.worth[rows])])
+            size = len(portraits.jpeg[row])
+            yield ChosenPicture(len(self._answer.spans) + place, video, row, float(faces.time[shown[row]]), size)
+
+    def _load(self, video: int) -> Thumbnails:
+        """Return the pictures of a video; none if they cannot be read. One video is in memory at a time."""
+        if self._loaded[0] != video:
+            try:
+                found = VideoIndex(self._root, self._answer.videos[video].id).portraits()
+            except FaceIndexError:
+                found = Thumbnails.empty()
+            self._loaded = video, found
+        return self._loaded[1]
+
+
+def limit_pictures(chosen: list[ChosenPicture], answer: Answer, most_bytes: int) -> tuple[list[ChosenPicture], bool]:
+    """Choose the pictures that fit into the page: those of near misses and of long spans first.
+
+    Near misses get at most half. Their order is that of similarity; of each person and video the longest span comes
+    first, then the second longest.
+
+    Returns:
+        The pictures, by video, and whether they must be made smaller.
+    """
+    if sum(picture.size for picture in chosen) <= most_bytes:
+        return sorted(chosen, key=lambda picture: (picture.video, picture.item)), False
+    num_spans = len(answer.spans)
+    near = [picture for picture in chosen if picture.item >= num_spans]
+    near.sort(key=lambda picture: -(answer.near_misses[picture.item - num_spans].best or 0.0))
+    spans = [picture for picture in chosen if picture.item < num_spans]
+    spans.sort(key=lambda picture: answer.spans[picture.item].start - answer.spans[picture.item].end)
+    rank: dict[tuple[int, int], int] = defaultdict(int)
+    ranked: list[tuple[int, int, ChosenPicture]] = []
+    for picture in spans:
+        pair = picture.video, answer.spans[picture.item].target
+        ranked.append((rank[pair], len(ranked), picture))
+        rank[pair] += 1
+    kept = near[: most_bytes // _SMALL_BYTES // 2]
+    kept += [picture for _, _, picture in sorted(ranked)[: most_bytes // _SMALL_BYTES - len(kept)]]
+    return sorted(kept, key=lambda picture: (picture.video, picture.item)), True
+
+
+_SMALL_BYTES = 2600
+"""Size of a smaller picture, at most; larger ones are left out."""
+
+
+def shrink_picture(jpeg: bytes) -> bytes:
+    """Return a picture in a small size; empty if it needs more bytes than a small one may."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        return b""
+    small = cv2.resize(picture, (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
+    content = cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, 72))[1].tobytes()
+    return content if len(content) <= _SMALL_BYTES else b""
