@@ -24,7 +24,8 @@ class ReportVideo:
     """A video of the answer.
 
     Attributes:
-        id: Name in OUT.
+        id: Name in OUT, as shown.
+        key: Name in the ledger.
         address: URI of the file; empty if it is unknown.
         state: Key of `STATE_WORDS`.
         reason: Reason if the state is not done; else empty.
@@ -34,6 +35,7 @@ class ReportVideo:
     """
 
     id: str
+    key: str
     address: str = ""
     state: str = "done"
     reason: str = ""
@@ -72,6 +74,7 @@ class ReportNearMiss:
     evidence: float | None
     margin: float | None
     reason: str
+    track: int  # number within the video
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class Answer:
         videos: Its videos, by name.
         spans: Its spans, by video and start.
         near_misses: Its near misses, by video and start.
+        is_exact: Whether stretches were searched at every frame.
         digest: Digest of spans and near misses: another answer has another one.
     """
 
@@ -92,6 +96,7 @@ class Answer:
     videos: tuple[ReportVideo, ...]
     spans: tuple[ReportSpan, ...]
     near_misses: tuple[ReportNearMiss, ...]
+    is_exact: bool
     digest: str
 
 
@@ -137,6 +142,7 @@ def _build(
         near_misses=tuple(
             _read_near_miss(row, video_places[named[row["video"]]], target_cells[row["target"]]) for row in near_misses
         ),
+        is_exact=bool(run["config"]["spans"]["exact"]),
         digest=digest,
     )
 
@@ -180,6 +186,7 @@ def _read_video(video_id: str, outcome: Mapping[str, Any] | None, record: VideoR
         outcome = {"state": record.state, "reason": record.reason}
     return ReportVideo(
         id=video_id,
+        key=video_id if record is None else record.video_id,
         address="" if record is None else record.path.absolute().as_uri(),
         state="done" if outcome is None else str(outcome["state"]),
         reason="" if outcome is None else str(outcome["reason"]),
@@ -215,5 +222,6 @@ def _read_near_miss(row: Mapping[str, str], video: int, target: int) -> ReportNe
         faces=int(row["faces"]),
         best=float(row["best_similarity"]) if row["best_similarity"] else None,
         reason=row["reason"],
+        track=int(row["track"]),
         **scores,
     )

@@ -80,7 +80,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     whole = read_answer(folder, ledger)
     pairs = _sum_up_pairs(whole.spans)
     answer, left_out = _limit_answer(whole, pairs)
-    curves, chooser = SimilarityCurves(answer, _CURVE_BYTES), PictureChooser(out.index, answer)
+    curves, chooser = SimilarityCurves(answer, _CURVE_BYTES), PictureChooser(out.index, ledger, answer)
     for block in iterate_hits(folder / "hits.csv", answer):
         curves.add(block)
         chooser.add(block)
@@ -237,7 +237,7 @@ def _picture_elements(root: Path, answer: Answer, kept: Sequence[ChosenPicture],
     for picture in kept:
         by_video[picture.video].append(picture)
     for video, pictures in by_video.items():
-        jpegs = VideoIndex(root, answer.videos[video].id).portraits().jpeg
+        jpegs = VideoIndex(root, answer.videos[video].key).portraits().jpeg
         rows = []
         for one in pictures:
             jpeg = shrink_picture(jpegs[one.row]) if is_smaller else jpegs[one.row]

@@ -110,19 +110,20 @@ def test_each_span_and_near_miss_gets_the_picture_of_its_best_moment(page: PageC
     assert (first[0][1], first[1][1]) == (picture(0), picture(5))
 
 
-def test_two_tracks_that_fit_a_near_miss_give_it_no_picture(tmp_path: Path) -> None:
+def test_of_two_tracks_at_one_time_the_near_miss_shows_its_own(tmp_path: Path) -> None:
     twice = (Drawn("a.mp4", "Alice", 60.0, 62.0, 0.41), Drawn("a.mp4", "Bob", 60.0, 62.0, 0.4))
-    alone = DrawnAnswer(("Alice", "Bob"), {"a.mp4": 100.0}, (), twice, ("a.mp4",))
-    write_answer(tmp_path / "out", alone, tmp_path)
-    assert write_report(tmp_path / "out").num_pictures == 0
-    # A track with hits of the person cannot be the near miss, so the other one is.
-    span = Drawn("a.mp4", "Alice", 60.0, 62.0, 0.7)
-    write_answer(
-        tmp_path / "other", DrawnAnswer(("Alice",), {"a.mp4": 100.0}, (span,), twice[:1], ("a.mp4",)), tmp_path
-    )
-    assert write_report(tmp_path / "other").num_pictures == 2
-    pictures = _pictures(PageContent(tmp_path / "other" / "report.html"), 0)
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice", "Bob"), {"a.mp4": 100.0}, (), twice, ("a.mp4",)), tmp_path)
+    write_report(tmp_path / "out")
+    pictures = _pictures(PageContent(tmp_path / "out" / "report.html"), 0)
     assert pictures == {0: (60.0, picture(0)), 1: (60.0, picture(1))}
+
+
+def test_a_track_that_is_elsewhere_since_another_scan_is_not_shown(tmp_path: Path) -> None:
+    near = (Drawn("a.mp4", "Alice", 60.0, 62.0, 0.41), Drawn("a.mp4", "Alice", 70.0, 72.0, 0.4))
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 100.0}, (), near, ("a.mp4",)), tmp_path)
+    path = tmp_path / "out" / "review.csv"
+    path.write_text(path.read_text().replace("70.000", "70.500"))
+    assert write_report(tmp_path / "out").num_pictures == 1
 
 
 def test_spans_of_an_album_name_their_pictures(tmp_path: Path) -> None:
@@ -210,7 +211,7 @@ def test_the_facts_of_the_run_name_networks_licence_and_settings(page: PageConte
     assert groups["Networks"]["licence"] == "a licence"
     assert groups["Networks"]["detector"] == "net · float32 · sha256 abababababababab"
     assert groups["Thresholds"]["enter"] == "0.45"
-    assert groups["Settings"] == {"scan.batch": "8"}
+    assert groups["Settings"] == {"scan.batch": "8", "spans.exact": "no"}
 
 
 def test_a_hostile_name_cannot_end_its_element(out: Path) -> None:
