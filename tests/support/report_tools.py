@@ -195,6 +195,8 @@ def _run(drawn: DrawnAnswer) -> dict[str, Any]:
         "thresholds": {"enter": 0.45, "exit": 0.4, "margin": 0.05, "tracks": None},
         "counts": {"videos": len(drawn.lengths), "hits": sum(len(one.seconds) for one in drawn.spans)},
         "targets": list(drawn.targets),
+        "where": [],
+        "answer": "Alice",
         "remarks": [],
         "videos": [
             {"id": name, "duration": length, "state": states.get(name, ("done", ""))[0],

@@ -17,6 +17,7 @@ from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.names import text_cell, valid_text
+from fastface.search.questions import read_questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class ReportSpan:
     target: int  # place in `Answer.targets`
     start: float
     end: float
+    first: float  # bounds without padding
+    last: float
     hits: int
     best: float | None  # similarity; None if only the body was found
     mean: float | None
@@ -83,7 +86,8 @@ class Answer:
 
     Attributes:
         run: Content of run.json.
-        targets: Labels, as in spans.json.
+        targets: Labels, as in spans.json: persons, then expressions of `--where`.
+        expressions: {place of an expression among the targets: places of its persons}.
         videos: Its videos, by name.
         spans: Its spans, by video and start.
         near_misses: Its near misses, by video and start.
@@ -93,6 +97,7 @@ class Answer:
 
     run: Mapping[str, Any]
     targets: tuple[str, ...]
+    expressions: Mapping[int, tuple[int, ...]]
     videos: tuple[ReportVideo, ...]
     spans: tuple[ReportSpan, ...]
     near_misses: tuple[ReportNearMiss, ...]
@@ -126,8 +131,10 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
 def _build(
     run: Mapping[str, Any], spans: list[Any], near_misses: list[dict[str, str]], ledger: Ledger, digest: str
 ) -> Answer:
-    targets = list(dict.fromkeys([*map(str, run["targets"]), *(str(span["target"]) for span in spans)]))
+    persons = tuple(map(str, run["targets"]))
+    targets = list(dict.fromkeys([*persons, *map(str, run["where"]), *(str(span["target"]) for span in spans)]))
     target_places = {label: place for place, label in enumerate(targets)}
+    questions = read_questions((label for label in run["where"] if label not in persons), persons)
     outcomes = {str(video["id"]): video for video in run["videos"]}
     records = {valid_text(record.video_id): record for record in ledger.videos()}
     named = {text_cell(name): name for name in (*records, *outcomes)}
@@ -137,6 +144,7 @@ def _build(
     return Answer(
         run=run,
         targets=tuple(targets),
+        expressions={target_places[one.label]: tuple(map(target_places.__getitem__, one.persons)) for one in questions},
         videos=tuple(_read_video(video_id, outcomes.get(video_id), records.get(video_id)) for video_id in ids),
         spans=tuple(_read_span(span, video_places, target_places) for span in spans),
         near_misses=tuple(
@@ -165,8 +173,8 @@ def _iterate_spans(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, An
                 yield {key: span.get(key) for key in _SPAN_KEYS}
 
 
-_SPAN_KEYS = ("video", "target", "start", "end", "hits", "best_similarity", "mean_similarity", "clip", "clip_start",
-              "picture", "last_picture")  # fmt: skip
+_SPAN_KEYS = ("video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity",
+              "clip", "clip_start", "picture", "last_picture")  # fmt: skip
 
 
 def _iterate_rows(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, str]]:
@@ -203,6 +211,8 @@ def _read_span(span: Mapping[str, Any], videos: Mapping[str, int], targets: Mapp
         target=targets[span["target"]],
         start=float(span["start"]),
         end=float(span["end"]),
+        first=float(span["first_hit"]),
+        last=float(span["last_hit"]),
         hits=int(span["hits"]),
         best=span["best_similarity"],
         mean=span["mean_similarity"],

@@ -4,7 +4,7 @@
 curves together have a fixed size.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pyarrow import csv
 
 from fastface.errors import ConfigError
 from fastface.names import text_cell
-from fastface.review.report.answer import Answer
+from fastface.review.report.answer import Answer, ReportSpan
 
 _BLOCK_BYTES = 4 << 20
 _FEWEST_BINS, _MOST_BINS = 24, 1500
@@ -41,6 +41,8 @@ class HitBlock:
 def iterate_hits(path: Path, answer: Answer) -> Iterator[HitBlock]:
     """Yield the hits of an answer. Rows with another video or target than the answer's are left out.
 
+    Hits of the persons of an expression come once more as hits of the expression, if they are inside its moments.
+
     Raises:
         ConfigError: The table is damaged.
     """
@@ -61,9 +63,30 @@ def iterate_hits(path: Path, answer: Answer) -> Iterator[HitBlock]:
                 video, target = _places(batch.column("video"), videos), _places(batch.column("target"), targets)
                 kept = (video >= 0) & (target >= 0)
                 columns = {name: batch.column(name).to_numpy(zero_copy_only=False)[kept] for name in list(kinds)[:4]}
-                yield HitBlock(video[kept], target[kept], **columns)
+                hits = HitBlock(video[kept], target[kept], **columns)
+                yield hits
+                for expression, persons in answer.expressions.items():
+                    is_inside = _inside(hits, [span for span in answer.spans if span.target == expression])
+                    yield _select(hits, is_inside & np.isin(hits.target, persons), expression)
     except pa.ArrowInvalid as error:
         raise ConfigError(f"{str(path)!r} is damaged; search again, to write it: fastface find -t PHOTOS") from error
+
+
+def _inside(hits: HitBlock, spans: Sequence[ReportSpan]) -> npt.NDArray[np.bool_]:
+    """Return (n,) whether each hit is inside one of the spans of one target, without their padding."""
+    inside = np.zeros(len(hits.time), np.bool_)
+    for video in np.unique(hits.video).tolist():
+        bounds = sorted((span.first, span.last) for span in spans if span.video == video)
+        first, last = np.array([(-np.inf, -np.inf), *bounds]).T
+        rows = np.flatnonzero(hits.video == video)
+        inside[rows] = hits.time[rows] <= last[np.searchsorted(first, hits.time[rows], side="right") - 1]
+    return inside
+
+
+def _select(hits: HitBlock, rows: npt.NDArray[np.bool_], target: int) -> HitBlock:
+    """Return some of the hits, as hits of another target."""
+    chosen = {name: getattr(hits, name)[rows] for name in ("video", "target", "time", "pts", "x1", "similarity")}
+    return HitBlock(**{**chosen, "target": np.full_like(chosen["target"], target)})
 
 
 def _places(column: pa.DictionaryArray, places: Mapping[str, int]) -> npt.NDArray[np.int64]:

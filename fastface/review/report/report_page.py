@@ -18,7 +18,7 @@ from fastface.export.plan import clip_name
 from fastface.export.tables.html_page import shown_text, to_json, write_page
 from fastface.index.ledger import Ledger
 from fastface.index.store import VideoIndex
-from fastface.names import label_name, pluralize
+from fastface.names import label_name, pluralize, valid_text
 from fastface.review.report.answer import Answer, ReportSpan, read_answer
 from fastface.review.report.hit_table import SimilarityCurves, iterate_hits
 from fastface.review.report.pictures import ChosenPicture, PictureChooser, limit_pictures, shrink_picture
@@ -30,6 +30,9 @@ REPORT = "report.html"
 
 _SCRIPTS = ("report_timelines", "report_review", "report_views")
 
+_TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "crops/crops.csv", "run.json")
+_MOST_FILES = 500
+"""Maximum number of reels, and of sheets, that the page links."""
 _MOST_VIDEOS = 10_000
 _MOST_PAIRS = 100_000
 _MOST_NEAR_MISSES = 15_000
@@ -89,6 +92,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
         {
             **_page_facts(whole, answer, curves),
             "pairs": _list_pairs(whole, answer, pairs),
+            "files": _list_files(folder),
             "command": shown_text(f"fastface correct decisions.json {option}{shlex.quote(str(out.root))}"),
         }
     )
@@ -112,6 +116,15 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
         pictures="\n".join(_picture_elements(out.index, answer, kept, is_smaller=is_smaller)),
     )
     return WrittenReport(folder / REPORT, len(answer.spans), len(answer.near_misses), len(kept), tuple(left_out))
+
+
+def _list_files(folder: Path) -> list[str]:
+    """List the tables, reels and sheets of an answer, as paths below its folder."""
+    found = [name for name in _TABLES if (folder / name).is_file()]
+    for kind in ("reels", "sheets"):
+        paths = sorted((folder / kind).glob("[!.]*"))[:_MOST_FILES]
+        found += [f"{kind}/{path.name}" for path in paths if valid_text(path.name) == path.name]
+    return found
 
 
 def _list_pairs(whole: Answer, answer: Answer, pairs: Sequence[_Pair]) -> list[list[Any]]:
@@ -205,6 +218,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict
         "totals": totals,
         "threshold": run["thresholds"]["enter"] if rule is None else rule["anywhere"],
         "targets": answer.targets,
+        "expressions": list(answer.expressions),
         "clipNames": [label_name(label, answer.targets) for label in answer.targets],
         "videos": [
             [video.id, video.address, round(length, 3), video.player_offset, int(video.is_film), video.state]

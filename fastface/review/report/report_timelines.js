@@ -182,7 +182,7 @@ function axis(video) {
 function videoBlock(video) {
   const lanes = lanesOf(video);
   const total = secondsOf(video, filter.target);
-  const told = lanes.length ? [counted(lanes.length, "person"), length(total)] : ["no person found"];
+  const told = lanes.length ? [countTargets(lanes.length), length(total)] : ["no person found"];
   const link = element("a", "source", "open");
   link.href = videos[video].address;
   const head = element("div", "video-head", element("h3", "", named(videos[video].id)), element("span", "faint", [...told, ...(videos[video].length && videos[video].isFilm ? [`of ${clock(videos[video].length)}`] : [])].join(" · ")));

@@ -6,14 +6,15 @@ function fact(name, value) {
 
 function showHead() {
   const { totals, question } = facts;
-  const listed = targets.slice(0, 6).flatMap((target, place) => [place ? ", " : "", named(target, "target")]);
+  const ordered = [...expressions, ...persons];
+  const listed = ordered.slice(0, 6).flatMap((target, place) => [place ? ", " : "", named(targets[target], "target")]);
   const more = targets.length > 6 ? [` and ${targets.length - 6} more`] : [];
   const who = targets.length ? [...listed, ...more] : ["No person"];
   byId("question").replaceChildren(...who, ` in ${counted(totals.videos, "video")} · fastface ${question.command}, ${question.finished.slice(0, 16).replace("T", " ")} UTC`);
   const seen = new Set(facts.pairs.map(([, target]) => target)).size;
   byId("totals").replaceChildren(
-    fact("persons found", `${seen} of ${targets.length}`),
-    fact("screen time of all persons", clock(totals.seconds)),
+    fact(`${expressions.size ? "persons and expressions" : "persons"} found`, `${seen} of ${targets.length}`),
+    fact(expressions.size ? "time of all spans" : "screen time of all persons", clock(totals.seconds)),
     fact("length of the videos", clock(totals.duration)),
     fact("spans", totals.spans.toLocaleString("en")),
     fact("near misses", totals.nearMisses.toLocaleString("en")),
@@ -42,8 +43,17 @@ function showFaults(isAll) {
   byId("more-faults").textContent = `Show ${[...(more > 0 ? [`${more} more`] : []), ...(remarks ? [counted(remarks, "remark")] : [])].join(" and ")}`;
 }
 
+function fileList() {
+  const links = facts.files.map((path) => {
+    const link = element("a", "", named(path));
+    link.href = path.split("/").map(encodeURIComponent).join("/");
+    return element("li", "", link);
+  });
+  return element("section", "group", element("h2", "", "Files"), element("ul", "files", ...links));
+}
+
 function showRun() {
-  byId("run-groups").replaceChildren(...facts.run.filter(({ facts: rows }) => rows.length).map(({ heading, facts: rows }) => {
+  byId("run-groups").replaceChildren(...(facts.files.length ? [fileList()] : []), ...facts.run.filter(({ facts: rows }) => rows.length).map(({ heading, facts: rows }) => {
     const list = element("dl", "facts", ...rows.map(([name, value]) => fact(shown(name), shown(value))));
     if (heading !== "Settings") return element("section", "group", element("h2", "", heading), list);
     return element("details", "group", element("summary", "", element("h2", "", heading)), list);
@@ -108,7 +118,7 @@ function press(event) {
   else if (key === "u") takeBack(item);
   else if (isReview && !isSteered && key === "ArrowRight" && at + 1 < queue.length) goTo(queue[at + 1]);
   else if (isReview && !isSteered && key === "ArrowLeft" && at > 0) goTo(queue[at - 1]);
-  else if (item === null) return;
+  else if (item === null || !isDecidable(item)) return;
   else if (key === "y") answer(item, "confirmed");
   else if (key === "n") answer(item, "rejected");
   else if (key === "g") ask(item);

@@ -126,6 +126,43 @@ def test_a_track_that_is_elsewhere_since_another_scan_is_not_shown(tmp_path: Pat
     assert write_report(tmp_path / "out").num_pictures == 1
 
 
+def test_a_span_of_an_expression_shows_its_persons_and_has_no_decision(tmp_path: Path) -> None:
+    where = "alice and not Bob"
+    spans = (
+        Drawn("a.mp4", "Alice", 10.0, 20.0, 0.8),
+        Drawn("a.mp4", "Bob", 10.0, 12.0, 0.9),
+        Drawn("a.mp4", where, 13.0, 20.0, 0.77),
+    )
+    drawn = DrawnAnswer(
+        ("Alice", "Bob"), {"a.mp4": 100.0}, spans, with_pictures=("a.mp4",), run={"where": [where, "alone(Bob)"]}
+    )
+    write_answer(tmp_path / "out", drawn, tmp_path)
+    table = tmp_path / "out" / "hits.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if where not in row))  # hits.csv has persons alone
+    write_report(tmp_path / "out")
+    page = PageContent(tmp_path / "out" / "report.html")
+    facts = page.json("facts")
+    assert (facts["targets"], facts["expressions"]) == (["Alice", "Bob", where, "alone(Bob)"], [2, 3])
+    # Bob is gone from 13 s on; of Alice's hits there the first is the most similar.
+    assert {item: time for item, (time, _) in _pictures(page, 0).items()} == {0: 10.0, 1: 10.0, 2: 13.0}
+    curves = {target: np.frombuffer(base64.b64decode(text), np.uint8) for _, target, text in page.json("curves")}
+    assert np.flatnonzero(curves[2]).tolist() == [15 * second for second in range(13, 21)]
+    shown = {group["heading"]: group["facts"] for group in facts["run"]}["Run"]
+    assert [value for name, value in shown if name == "expression"] == [where, "alone(Bob)"]
+
+
+def test_tables_reels_and_sheets_of_the_answer_are_listed(tmp_path: Path) -> None:
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 9.0}, ()), tmp_path)
+    for name in ("reels/Alice.mp4", "sheets/#<i>-1.jpg", "sheets/.part", "clips/a.mp4"):
+        (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "out" / name).touch()
+    write_report(tmp_path / "out")
+    files = PageContent(tmp_path / "out" / "report.html").json("facts")["files"]
+    tables = ["spans.json", "hits.csv", "review.csv", "run.json"]
+    assert files == [*tables, "reels/Alice.mp4", "sheets/#<i>-1.jpg"]
+
+
 def test_spans_of_an_album_name_their_pictures(tmp_path: Path) -> None:
     spans = (Drawn("album", "Alice", 0.0, 1.0), Drawn("album", "Alice", 4.0, 5.0), Drawn("a.mp4", "Alice", 1.0, 2.0))
     write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"album": 9.0, "a.mp4": 9.0}, spans), tmp_path)
