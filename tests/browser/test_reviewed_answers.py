@@ -73,6 +73,17 @@ def _review(page: Browser, out: Path, kind: str, bounds: list[tuple[float, float
     return keys.count("y")
 
 
+def _list_marks(page: Browser, out: Path) -> list[str]:
+    """Lists what the page says of each span of friends.mp4."""
+    page.open(out / "report.html")
+    page.run("document.getElementById('tab-spans').click()")
+    marks: list[str] = page.run(
+        "[...document.querySelectorAll('#span-rows .row:not(.is-near)')].filter((row) => row.innerText.includes('friends.mp4'))"
+        ".map((row) => row.querySelector('.state').textContent)"
+    )
+    return marks
+
+
 def test_a_reviewed_answer_stays_right(
     page: Browser,
     shared_media: Path,
@@ -99,6 +110,8 @@ def test_a_reviewed_answer_stays_right(
         seen = ask("Rachel", *FALSE_HITS)
         assert seen == right
         assert {row["by"] for row in rows(out / "hits.csv") if row["video"] == "friends.mp4"} == {"decision"}
+        marks = _list_marks(page, out)
+        assert len(marks) == 7 and set(marks) == {"✓ confirmed earlier"}
         assert missed in ask("Monica")
 
     scan("friends.mp4")

@@ -20,7 +20,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.store import VideoIndex
 from fastface.names import label_name, pluralize, valid_text
 from fastface.review.report.answer import Answer, ReportSpan, read_answer
-from fastface.review.report.hit_table import SimilarityCurves, iterate_hits
+from fastface.review.report.hit_table import DecidedHits, SimilarityCurves, iterate_hits
 from fastface.review.report.pictures import ChosenPicture, PictureChooser, limit_pictures, shrink_picture
 from fastface.review.report.run_facts import list_faults, list_run_facts
 from fastface.runtime.output_folder import OutputFolder
@@ -83,14 +83,16 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     whole = read_answer(folder, ledger)
     pairs = _sum_up_pairs(whole.spans)
     answer, left_out = _limit_answer(whole, pairs)
-    curves, chooser = SimilarityCurves(answer, _CURVE_BYTES), PictureChooser(out.index, ledger, answer)
+    curves, decided = SimilarityCurves(answer, _CURVE_BYTES), DecidedHits(answer)
+    chooser = PictureChooser(out.index, ledger, answer)
     for block in iterate_hits(folder / "hits.csv", answer):
         curves.add(block)
+        decided.add(block)
         chooser.add(block)
     option = "--out=" if str(out.root).startswith("-") else "-o "
     facts = to_json(
         {
-            **_page_facts(whole, answer, curves),
+            **_page_facts(whole, answer, curves, decided),
             "pairs": _list_pairs(whole, answer, pairs),
             "files": _list_files(folder),
             "command": shown_text(f"fastface correct decisions.json {option}{shlex.quote(str(out.root))}"),
@@ -198,7 +200,7 @@ def _has_usual_clip(answer: Answer, span: ReportSpan) -> bool:
     return span.clip == f"clips/{answer.videos[span.video].id}/{name}"
 
 
-def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict[str, Any]:
+def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves, decided: DecidedHits) -> dict[str, Any]:
     """Return what the script shows; lists of many rows are stored by column, which is half as long."""
     run = whole.run
     rule = run["thresholds"]["tracks"]
@@ -228,6 +230,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict
         "run": [asdict(group) for group in list_run_facts(run)],
         "spans": {
             **_columns(spans, ("video", "target", "start", "end", "hits", "best", "mean")),
+            "decided": decided.counts if any(decided.counts) else [],
             "clip": [1 if span.clip and _has_usual_clip(answer, span) else span.clip or 0 for span in spans],
             "clipStart": [0 if span.clip_start == span.start else span.clip_start for span in spans],
             "picture": [span.picture for span in spans] if any(span.picture for span in spans) else [],

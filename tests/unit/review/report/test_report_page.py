@@ -152,6 +152,24 @@ def test_a_span_of_an_expression_shows_its_persons_and_has_no_decision(tmp_path:
     assert [value for name, value in shown if name == "expression"] == [where, "alone(Bob)"]
 
 
+def test_hits_by_earlier_decisions_are_counted_for_each_span(tmp_path: Path) -> None:
+    spans = (
+        Drawn("a.mp4", "Alice", 10.0, 12.0),
+        Drawn("a.mp4", "Bob", 10.0, 12.0),
+        Drawn("a.mp4", "Alice", 20.0, 23.0),
+        Drawn("a.mp4", "Alice", 30.0, 31.0),
+    )
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice", "Bob"), {"a.mp4": 100.0}, spans), tmp_path)
+    write_report(tmp_path / "out")
+    assert PageContent(tmp_path / "out" / "report.html").json("facts")["spans"]["decided"] == []
+    table = tmp_path / "out" / "hits.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    decided = ("a.mp4,Alice,10.000", "a.mp4,Alice,11.000", "a.mp4,Alice,12.000", "a.mp4,Alice,22.000")
+    table.write_text("".join(row.replace(",face,", ",decision,") if row.startswith(decided) else row for row in rows))
+    write_report(tmp_path / "out")
+    assert PageContent(tmp_path / "out" / "report.html").json("facts")["spans"]["decided"] == [3, 0, 1, 0]
+
+
 def test_tables_reels_and_sheets_of_the_answer_are_listed(tmp_path: Path) -> None:
     write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 9.0}, ()), tmp_path)
     for name in ("reels/Alice.mp4", "sheets/#<i>-1.jpg", "sheets/.part", "clips/a.mp4"):
