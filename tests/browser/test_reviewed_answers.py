@@ -78,7 +78,8 @@ def _list_marks(page: Browser, out: Path) -> list[str]:
     page.open(out / "report.html")
     page.run("document.getElementById('tab-spans').click()")
     marks: list[str] = page.run(
-        "[...document.querySelectorAll('#span-rows .row:not(.is-near)')].filter((row) => row.innerText.includes('friends.mp4'))"
+        "[...document.querySelectorAll('#span-rows .row:not(.is-near)')]"
+        ".filter((row) => row.innerText.includes('friends.mp4'))"
         ".map((row) => row.querySelector('.state').textContent)"
     )
     return marks
