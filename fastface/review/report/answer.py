@@ -117,7 +117,7 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
     try:
         run = json.loads((folder / "run.json").read_bytes())
         if run["command"] == "scan":
-            raise ConfigError(f"{str(folder)!r} was scanned after the last answer; {ask}")
+            raise ConfigError(f"the last search in {str(folder)!r} was stopped; {ask}")
         digest = hashlib.sha256()
         spans = list(_iterate_spans(folder / "spans.json", digest))
         near_misses = list(_iterate_rows(folder / "review.csv", digest))
