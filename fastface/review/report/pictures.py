@@ -2,22 +2,24 @@
 
 `report_page` calls it. The picture of a span shows its hit with the highest similarity among the hits with a picture.
 That of a near miss is the best picture of its track. A track that another scan has changed since the answer has none,
-because a wrong picture would mislead a reviewer.
+because a wrong picture would mislead a reviewer. A span without a picture in the index shows its best crop.
 """
 
+import csv
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fastface.errors import FaceIndexError
+from fastface.errors import ConfigError, FaceIndexError
 from fastface.gallery.matching import VideoFaces
 from fastface.index.ledger import Ledger
 from fastface.index.store import VideoIndex
+from fastface.names import text_cell
 from fastface.review.report.answer import Answer
 from fastface.review.report.hit_table import HitBlock
 from fastface.runtime.index_settings import read_sampling
@@ -28,6 +30,8 @@ _EDGE = 0.06
 """Maximum difference of a left edge from its cell in hits.csv, in pixels: the cell has one decimal."""
 _ROUNDING = 0.0005 + 1e-9
 """Seconds by which a time in review.csv may differ from the exact one."""
+_SIDE, _CROP_BYTES = 144, 12_000
+"""Side of a crop in the page in pixels, and its size at most."""
 _SMALL = 80
 """Side in pixels of pictures that are made smaller, because there are many."""
 
@@ -38,9 +42,10 @@ class ChosenPicture:
 
     item: int  # place among the spans; near misses follow them
     video: int
-    row: int
+    row: int  # -1 if the picture is a crop
     time: float
     size: int
+    crop: str = ""  # path of the crop below the folder of the answer
 
 
 class PictureChooser:
@@ -155,6 +160,54 @@ def _number_rows(portraits: Thumbnails) -> dict[int, list[int]]:
     for row, pts in enumerate(portraits.pts.tolist()):
         rows[pts].append(row)
     return rows
+
+
+def choose_crops(folder: Path, answer: Answer, chosen: Sequence[ChosenPicture]) -> list[ChosenPicture]:
+    """Choose the crop with the highest similarity for each span that has no other picture.
+
+    Args:
+        folder: Folder of the answer.
+        answer: The answer.
+        chosen: The pictures of the index.
+
+    Raises:
+        ConfigError: The table of crops is damaged.
+    """
+    table = folder / "crops" / "crops.csv"
+    if not table.is_file():
+        return []
+    with_picture = {picture.item for picture in chosen}
+    spans: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for item, span in enumerate(answer.spans):
+        if item not in with_picture:
+            spans[text_cell(answer.videos[span.video].id), text_cell(answer.targets[span.target])].append(item)
+    best: dict[int, tuple[float, ChosenPicture]] = {}
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                for item in spans.get((row["video"], row["target"]), ()):
+                    span, time, similarity = answer.spans[item], float(row["time"]), float(row["similarity"] or 0)
+                    if span.start <= time <= span.end and (item not in best or similarity > best[item][0]):
+                        crop = ChosenPicture(item, span.video, -1, time, _CROP_BYTES, row["file"])
+                        best[item] = similarity, crop
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise ConfigError(f"{str(table)!r} is damaged; search again, to write it: fastface find -t PHOTOS") from error
+    return [picture for _, picture in best.values()]
+
+
+def read_crop(path: Path) -> bytes:
+    """Return a crop as JPEG in the size of a picture of the index; empty if it cannot be read."""
+    try:
+        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return b""
+    if picture is None:
+        return b""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 4, (width - side) // 2  # of a high crop, the part with the face
+    square = cv2.resize(picture[top : top + side, left : left + side], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", square, (cv2.IMWRITE_JPEG_QUALITY, 80))[1].tobytes()
 
 
 def limit_pictures(chosen: list[ChosenPicture], answer: Answer, most_bytes: int) -> tuple[list[ChosenPicture], bool]:

@@ -21,7 +21,14 @@ from fastface.index.store import VideoIndex
 from fastface.names import label_name, pluralize, valid_text
 from fastface.review.report.answer import Answer, ReportSpan, read_answer
 from fastface.review.report.hit_table import DecidedHits, SimilarityCurves, iterate_hits
-from fastface.review.report.pictures import ChosenPicture, PictureChooser, limit_pictures, shrink_picture
+from fastface.review.report.pictures import (
+    ChosenPicture,
+    PictureChooser,
+    choose_crops,
+    limit_pictures,
+    read_crop,
+    shrink_picture,
+)
 from fastface.review.report.run_facts import list_faults, list_run_facts
 from fastface.runtime.output_folder import OutputFolder
 
@@ -100,6 +107,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     )
     curve_texts = to_json([[video, target, _text(curve)] for video, target, curve in curves.list_curves()])
     chosen = chooser.choose()
+    chosen += choose_crops(folder, answer, chosen)
     room = max(0, _PAGE_BYTES - len(facts) - len(curve_texts)) * 3 // 4
     kept, is_smaller = limit_pictures(chosen, answer, room)
     if curves.num_left_out:
@@ -115,7 +123,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
         facts=facts,
         curves=curve_texts,
         left_out=to_json(left_out),
-        pictures="\n".join(_picture_elements(out.index, answer, kept, is_smaller=is_smaller)),
+        pictures="\n".join(_picture_elements(out.index, folder, answer, kept, is_smaller=is_smaller)),
     )
     return WrittenReport(folder / REPORT, len(answer.spans), len(answer.near_misses), len(kept), tuple(left_out))
 
@@ -248,16 +256,20 @@ def _columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: [getattr(row, name) for row in rows] for name in names}
 
 
-def _picture_elements(root: Path, answer: Answer, kept: Sequence[ChosenPicture], *, is_smaller: bool) -> Iterator[str]:
+def _picture_elements(
+    root: Path, folder: Path, answer: Answer, kept: Sequence[ChosenPicture], *, is_smaller: bool
+) -> Iterator[str]:
     """Yield an element for each video, so that the page decodes only the visible ones."""
     by_video: dict[int, list[ChosenPicture]] = defaultdict(list)
     for picture in kept:
         by_video[picture.video].append(picture)
     for video, pictures in by_video.items():
-        jpegs = VideoIndex(root, answer.videos[video].key).portraits().jpeg
+        is_indexed = any(not one.crop for one in pictures)
+        jpegs = VideoIndex(root, answer.videos[video].key).portraits().jpeg if is_indexed else ()
         rows = []
         for one in pictures:
-            jpeg = shrink_picture(jpegs[one.row]) if is_smaller else jpegs[one.row]
+            jpeg = read_crop(folder / one.crop) if one.crop else jpegs[one.row]
+            jpeg = shrink_picture(jpeg) if is_smaller and jpeg else jpeg
             if jpeg:
                 rows.append([one.item, round(one.time, 3), _text(jpeg)])
         yield f'<script type="application/json" id="pictures-{video}">{to_json(rows)}</script>'

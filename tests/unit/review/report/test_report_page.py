@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from report_tools import Drawn, DrawnAnswer, PageContent, picture, write_answer, write_report
@@ -168,6 +169,32 @@ def test_hits_by_earlier_decisions_are_counted_for_each_span(tmp_path: Path) -> 
     table.write_text("".join(row.replace(",face,", ",decision,") if row.startswith(decided) else row for row in rows))
     write_report(tmp_path / "out")
     assert PageContent(tmp_path / "out" / "report.html").json("facts")["spans"]["decided"] == [3, 0, 1, 0]
+
+
+def test_a_span_without_a_picture_in_the_index_shows_its_best_crop(tmp_path: Path) -> None:
+    spans = (
+        Drawn("a.mp4", "Alice", 10.0, 12.0),
+        Drawn("a.mp4", "Alice", 20.0, 23.0),
+        Drawn("b.mp4", "Alice", 1.0, 2.0),
+    )
+    drawn = DrawnAnswer(("Alice",), {"a.mp4": 100.0, "b.mp4": 9.0}, spans, with_pictures=("b.mp4",))
+    write_answer(tmp_path / "out", drawn, tmp_path)
+    crops = tmp_path / "out" / "crops"
+    (crops / "Alice").mkdir(parents=True)
+    lines = ["video,target,time,similarity,file"]
+    for video, second, similarity in (("a.mp4", 11, 0.5), ("a.mp4", 12, 0.7), ("a.mp4", 50, 0.9), ("b.mp4", 1, 0.9)):
+        colour = np.full((400, 200, 3), min(255, 10 * second), np.uint8)
+        (crops / "Alice" / f"{second}.png").write_bytes(cv2.imencode(".png", colour)[1].tobytes())
+        lines.append(f"{video},Alice,{second}.000,{similarity},crops/Alice/{second}.png")
+    (crops / "crops.csv").write_text("\n".join([*lines, "a.mp4,Alice,21.000,0.8,crops/Alice/gone.png"]) + "\n")
+    write_report(tmp_path / "out")
+    page = PageContent(tmp_path / "out" / "report.html")
+    ((item, (time, jpeg)),) = _pictures(page, 0).items()
+    assert (item, time) == (0, 12.0)
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None and shown.shape == (144, 144, 3)
+    assert abs(float(shown.mean()) - 120) < 3
+    assert _pictures(page, 1)[2][1] == picture(0)  # the picture of the index comes first
 
 
 def test_tables_reels_and_sheets_of_the_answer_are_listed(tmp_path: Path) -> None:
