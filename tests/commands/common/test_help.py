@@ -1,5 +1,6 @@
 """Help that a new user can read: few options first, kinds and defaults of values, an example that works."""
 
+import json
 import re
 import shlex
 import shutil
@@ -217,6 +218,15 @@ def home(cartoon: Cartoon, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _write_decisions(home: Path) -> None:
+    """The file that the report saves after the first span was confirmed."""
+    span = json.loads((home / "out" / "spans.json").read_text())[0]
+    moment = {key: span[key] for key in ("video", "target", "start", "end")}
+    decision = {**moment, "what": "span", "verdict": "confirmed", "person": None}
+    saved = {"schema_version": 1, "kind": "decisions", "decisions": [decision]}
+    (home / "decisions.json").write_text(json.dumps(saved))
+
+
 def test_the_examples_work_one_after_another(home: Path, cartoon: Cartoon) -> None:
     """What would take minutes, the internet, another network or an answer of the user is only planned."""
     planned = {"bench", "forget", "demo", "models install"}
@@ -226,6 +236,8 @@ def test_the_examples_work_one_after_another(home: Path, cartoon: Cartoon) -> No
             continue  # needs weights
         _, *words = _example(name)
         dry = ["--dry-run"] if name in planned else []
+        if name == "correct":
+            _write_decisions(home)
         done = fastface(*words, *dry, folder=home, FASTFACE_MODELS=str(cartoon.models))
         assert (name, done.returncode) == (name, 0), done.stderr
         assert done.stdout
