@@ -324,7 +324,8 @@ def test_expressions_head_the_page_and_only_persons_are_reviewed(page: Browser, 
     assert page.run(ASKED) == "Is this Alice?"
     assert _told(page) == []
     _tab(page, "spans")
-    page.run(f"[...document.querySelectorAll('#span-rows .person')].find((one) => one.textContent === '{both}').click()")
+    row = f"[...document.querySelectorAll('#span-rows .person')].find((one) => one.textContent === '{both}')"
+    page.run(f"{row}.click()")
     _press(page, "n")
     assert [(one["target"], one["person"]) for one in _saved(page)["decisions"]] == [("Bob", "Alice")]
 

@@ -37,7 +37,8 @@ def correct(
         raise ConfigError("give a file of corrections, or --undo")
     observer = make_observer(invocation)
     if file is not None:
-        tell_corrected(correct_by_file(invocation.config, file, out, observer, pretend=invocation.dry_run), out, invocation)
+        result = correct_by_file(invocation.config, file, out, observer, pretend=invocation.dry_run)
+        tell_corrected(result, out, invocation)
         return
     if invocation.dry_run:
         raise ConfigError("--undo has no --dry-run: it takes back one correction")

@@ -141,9 +141,7 @@ def test_the_table_of_expressions_has_no_rows_of_persons_without_spans(capsys: p
 def test_the_table_has_persons_and_expressions_if_both_have_spans(capsys: pytest.CaptureFixture[str]) -> None:
     spans = (span("a.mp4", "Ann"), span("a.mp4", "Ann and Bob"))
     hits = {("a.mp4", "Ann"): 7, ("a.mp4", "Bob"): 9}
-    result = RunResult(
-        "find", Path("out"), (video("a.mp4"),), spans, ("Ann", "Bob", "Cy"), ("Ann and Bob",), hits=hits
-    )
+    result = RunResult("find", Path("out"), (video("a.mp4"),), spans, ("Ann", "Bob", "Cy"), ("Ann and Bob",), hits=hits)
     _, out, _ = printed(result, capsys)
     assert [row[0] for row in rows(out, "hits")] == ["Ann", "Ann and Bob", "Bob", "Cy", "all"]
 
