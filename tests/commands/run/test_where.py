@@ -133,7 +133,7 @@ def test_clips_and_pictures_show_the_moments_alone(scanned: Scanned) -> None:
     assert {4 <= float(row["time"]) < 8 for row in crops} == {True}
     (snapshot,) = scanned.out.glob("snapshots/*/*")
     assert 4 <= float(snapshot.stem) < 8
-    done = fastface("timelines", "-o", scanned.out, "--formats", "losslesscut")
+    done = fastface("timelines", "-o", scanned.out, "--as", "losslesscut")
     assert done.returncode == 0, done.stderr
     assert (scanned.out / "timelines" / "film.mp4" / "losslesscut.csv").read_bytes() == (
         b'4.000,8.000,"Ann and ""Bob O\'Brien"""\r\n'
