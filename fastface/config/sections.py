@@ -356,7 +356,7 @@ class RunConfig(Section):
     """Start and end of a run."""
 
     fresh: Annotated[bool, Shown(is_usual=True)] = Field(
-        False, description="Delete the index and the exports, then scan again."
+        False, description="Delete index and exports first."
     )
     until: Annotated[ClockTime, Shown(default="no end", is_usual=True)] = Field(
         None, description="Stop at this time of day. The same command continues later."

@@ -56,7 +56,7 @@ def _in_shell(shell: str, option: str, tmp_path: Path) -> subprocess.CompletedPr
         ("fastface models exp", ["export-person"]),
         ("fastface run --thresh", ["--threshold"]),
         ("fastface run --weak", ["--weak-threshold"]),  # an option that --help does not list
-        ("fastface run --clips ", ["none", "copy", "precise"]),
+        ("fastface run --clips ", ["none", "copy", "precise", "smart"]),
         ("fastface scan --device o", ["openvino"]),
         ("fastface people --rank ce", ["centrality"]),
         ("fastface run --profile ", ["dataset", "faces", "fast", "highlights"]),
