@@ -39,10 +39,13 @@ from fastface.census.selection import (
 from fastface.census.splitting import split_off_videos, split_person, split_rows
 from fastface.census.store.base import open_existing
 from fastface.errors import ConfigError
+from fastface.names import shorten_lines
 from fastface.runtime.context import RunContext
 from fastface.types import Person
 
 _Rows = npt.NDArray[np.int64]
+
+_MOST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +262,7 @@ def _give_names(context: RunContext, before: Census, now: Census, plan: _Plan) -
     # The part that keeps the number keeps the name; the store may have given the name to the other part.
     kept = {place: before.persons[place].name for place in plan.split if before.persons[place].name}
     wanted: dict[int, str] = {}
+    told = []
     for place, name in {**kept, **plan.names}.items():
         number = before.persons[place].number
         if number not in place_of:
@@ -268,6 +272,10 @@ def _give_names(context: RunContext, before: Census, now: Census, plan: _Plan) -
                 context.observer.note(f"person {number}: the name is not kept, because the face is never seen")
             continue
         wanted[place_of[number]] = name
+        if name != before.persons[place].name:
+            told.append(f"person {number} is {name}" if name else f"person {number} has no name any more")
+    for line in shorten_lines(told, _MOST_LINES):
+        context.observer.note(line)
     taken = set(kept.values()) - {""}
     old = {person.number for person in before.persons}
     for place, person in enumerate(now.persons[: len(now.identities)]):

@@ -221,20 +221,27 @@ class _TargetTotals:
 
 
 def _summarize_found(result: RunResult) -> list[_TargetTotals]:
-    """Return each target and expression with each of its videos, then those without a hit or span."""
+    """Return each target and expression with each of its videos, then those without a hit or span.
+
+    Only expressions are returned if no span is a target's: "0 spans" of a person who has hits would mislead.
+    """
+    persons, expressions = {*result.targets} - {*result.where}, {*result.where} - {*result.targets}
+    only_expressions = bool(result.where) and not any(row.span.target in persons for row in result.spans)
     found = []
     spans_of: dict[tuple[str, str], list[Span]] = {}
     for row in result.spans:
         spans_of.setdefault((row.span.video_id, row.span.target), []).append(row.span)
     for video_id, label in sorted(result.hits.keys() | spans_of.keys()):
+        if only_expressions and label not in result.where:
+            continue
         spans = spans_of.get((video_id, label), [])
         hits = result.hits.get((video_id, label), sum(span.hits for span in spans))
         best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         seconds = sum(span.end - span.start for span in spans)
-        is_expression = label in result.where and label not in result.targets
-        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best, is_expression))
-    unseen = sorted({*result.targets, *result.where} - {one.label for one in found})
-    return found + [_TargetTotals(label, (), 0, 0, 0.0, None) for label in unseen]
+        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best, label in expressions))
+    wanted = {*result.where} if only_expressions else {*result.targets, *result.where}
+    unseen = sorted(wanted - {one.label for one in found})
+    return found + [_TargetTotals(label, (), 0, 0, 0.0, None, label in expressions) for label in unseen]
 
 
 def _found_table(found: list[_TargetTotals]) -> Table:

@@ -17,7 +17,7 @@ from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.names import pluralize, shorten_lines
-from fastface.review.decision_file import TakenDecisions, keep_decisions, read_decisions
+from fastface.review.decision_file import TakenDecisions, keep_decisions, read_decisions, read_saved_file
 from fastface.runtime.context import RunContext
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_index
@@ -152,10 +152,9 @@ def _read_kind(file: Path) -> str:
     Raises:
         ConfigError: The file cannot be read, or no page of fastface saved it.
     """
+    content = read_saved_file(file)
     try:
-        found = json.loads(file.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error.strerror}") from error
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(file)!r} is no file that a page of fastface saved: it is no JSON") from error
     kind = found.get("kind") if isinstance(found, dict) else None

@@ -355,9 +355,7 @@ class PeopleConfig(Section):
 class RunConfig(Section):
     """Start and end of a run."""
 
-    fresh: Annotated[bool, Shown(is_usual=True)] = Field(
-        False, description="Delete index and exports first."
-    )
+    fresh: Annotated[bool, Shown(is_usual=True)] = Field(False, description="Delete index and exports first.")
     until: Annotated[ClockTime, Shown(default="no end", is_usual=True)] = Field(
         None, description="Stop at this time of day. The same command continues later."
     )

@@ -57,16 +57,28 @@ class TakenDecisions:
     left_out: tuple[str, ...]
 
 
+def read_saved_file(path: Path) -> bytes:
+    """Read a file that a page saved.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        where = "; browsers save files of a page in the folder for downloads" * isinstance(error, FileNotFoundError)
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}{where}") from error
+
+
 def read_decisions(path: Path) -> tuple[Decision, ...]:
     """Read a file of decisions.
 
     Raises:
         ConfigError: The file cannot be read, was not saved by the page, or decides a moment twice.
     """
+    content = read_saved_file(path)
     try:
-        found = _DecisionFile.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+        found = _DecisionFile.model_validate_json(content)
     except ValidationError as error:
         faults = error.errors()
         lines = [_describe_fault(fault["loc"], fault["msg"]) for fault in faults[:_MOST_FAULTS]]

@@ -74,7 +74,7 @@ def pick(
         show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = make_observer(invocation)
     if undo:
-        tell_corrected(take_back(invocation.config, out, observer), invocation)
+        tell_corrected(take_back(invocation.config, out, observer), out, invocation)
         return
     if asked:
         tell(correct(invocation.config, chosen, out, observer, asked[0], shown=census), invocation)

@@ -80,7 +80,7 @@ class Answer:
 
     Attributes:
         run: Content of run.json.
-        targets: Labels, as in spans.json.
+        targets: Labels, as in spans.json: persons, then expressions.
         videos: Its videos, by name.
         spans: Its spans, by video and start.
         near_misses: Its near misses, by video and start.
@@ -121,7 +121,8 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
 def _build(
     run: Mapping[str, Any], spans: list[Any], near_misses: list[dict[str, str]], ledger: Ledger, digest: str
 ) -> Answer:
-    targets = list(dict.fromkeys([*map(str, run["targets"]), *(str(span["target"]) for span in spans)]))
+    asked = [*map(str, run["targets"]), *map(str, run.get("where", ()))]
+    targets = list(dict.fromkeys([*asked, *(str(span["target"]) for span in spans)]))
     target_places = {label: place for place, label in enumerate(targets)}
     outcomes = {str(video["id"]): video for video in run["videos"]}
     records = {valid_text(record.video_id): record for record in ledger.videos()}

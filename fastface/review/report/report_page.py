@@ -192,6 +192,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict
     reasons = sorted({one.reason for one in answer.near_misses})
     reason_places = {reason: place for place, reason in enumerate(reasons)}
     spans, near = answer.spans, answer.near_misses
+    where = set(run.get("where", ()))
     totals = {
         "videos": len(whole.videos),
         "spans": len(whole.spans),
@@ -205,6 +206,8 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict
         "totals": totals,
         "threshold": run["thresholds"]["enter"] if rule is None else rule["anywhere"],
         "targets": answer.targets,
+        "where": [place for place, label in enumerate(answer.targets) if label in where],
+        "expressions": [place for place, label in enumerate(answer.targets) if label in where - {*run["targets"]}],
         "clipNames": [label_name(label, answer.targets) for label in answer.targets],
         "videos": [
             [video.id, video.address, round(length, 3), video.player_offset, int(video.is_film), video.state]

@@ -15,6 +15,11 @@ function verdictText(item) {
   return verdict ? [element("span", `mark ${verdict.verdict}`, `${MARKS[verdict.verdict]} `, verdictWords(verdict))] : [];
 }
 
+// A decision is on the faces of one person: a moment of several persons is none.
+const isPerson = (target) => !facts.expressions.includes(target);
+const persons = [...targets.keys()].filter(isPerson);
+const isDecidable = (item) => isPerson(targetOf(item));
+
 function decide(items, verdict, person = null) {
   steps.push(items.map((item) => [item, verdicts.get(item)]));
   for (const item of items) verdicts.set(item, { verdict, person });
@@ -124,6 +129,7 @@ async function copy() {
 // ---- answers of one item
 
 function verdictButtons(item) {
+  if (!isDecidable(item)) return [];
   const held = verdicts.get(item);
   const act = (verdict) => () => answer(item, verdict);
   const made = [
@@ -136,8 +142,8 @@ function verdictButtons(item) {
     one.setAttribute("aria-pressed", String(held?.verdict === verdict));
     return one;
   });
-  made[2].disabled = targets.length < 2;
-  if (targets.length < 2) made[2].title = "The answer has no other person";
+  made[2].disabled = persons.length < 2;
+  if (persons.length < 2) made[2].title = "The answer has no other person";
   const undo = button("verdict", "", () => takeBack(item));
   undo.append(element("kbd", "", "u"), element("span", "", "undo"));
   undo.disabled = !held && !steps.length;
@@ -154,10 +160,10 @@ function answer(item, verdict, person = null) {
 
 let asked = null;
 function ask(item) {
-  if (targets.length < 2) return;
+  if (persons.length < 2) return;
   asked = item;
   byId("give-title").replaceChildren("This is not ", named(targets[targetOf(item)]), ", but:");
-  const others = targets.map((_, target) => target).filter((target) => target !== targetOf(item));
+  const others = persons.filter((target) => target !== targetOf(item));
   byId("give-list").replaceChildren(...others.map((target, place) => {
     const made = button("verdict", "", () => give(target));
     if (place < 9) made.append(element("kbd", "", String(place + 1)));
@@ -220,7 +226,7 @@ const ORDERS = {
 
 function showReview() {
   const held = current();
-  queue = foundItems(byId("review-kind").value).sort((one, other) => ORDERS[byId("review-order").value](one, other) || one - other);
+  queue = foundItems(byId("review-kind").value).filter(isDecidable).sort((one, other) => ORDERS[byId("review-order").value](one, other) || one - other);
   if (byId("open-only").checked) queue = queue.filter((item) => !verdicts.has(item));
   at = Math.max(0, queue.indexOf(held));
   columns = Math.max(1, Math.floor(byId("queue").clientWidth / (THUMB + 8)));

@@ -149,7 +149,8 @@ def test_an_edited_table_names_and_the_names_stay(out: Path, films: Path, comman
 
 def test_an_empty_name_removes_a_name_of_photos_too(out: Path, command: Command, tmp_path: Path) -> None:
     assert names(command, out, "-t", photos(tmp_path / "photos", ADA, BO)) == {1: "Ada", 2: "Bo", 3: ""}
-    assert names(command, out, "--names", edit(out, {1: ""})) == {1: "", 2: "Bo", 3: ""}
+    done = command("people", "--names", edit(out, {1: ""}), "-o", out)
+    assert "person 1 has no name any more" in done.stderr.splitlines()
     assert names(command, out) == {1: "", 2: "Bo", 3: ""}
     assert command("correct", "--undo", "-o", out, "-q").returncode == 0
     assert names(command, out) == {1: "Ada", 2: "Bo", 3: ""}
@@ -204,6 +205,10 @@ def test_the_table_in_its_place_can_be_edited_and_read(out: Path, command: Comma
     own.write_bytes(own.read_bytes().replace(b"1,,", b"1,Ada,"))
     done = command("people", "-o", out, "--names", own)
     assert (done.returncode, "kept as" in done.stderr) == (0, False)
+    assert "person 1 is Ada" in done.stderr.splitlines()
+    done = command("people", "-o", out, "--names", edit(out, {1: ""}))
+    assert "person 1 has no name any more" in done.stderr.splitlines()
+    assert command("correct", "--undo", "-o", out, "-q").returncode == 0
     assert names(command, out) == {1: "Ada", 2: "", 3: ""}
     assert not (out / "people" / "names.edited.csv").exists()
 
