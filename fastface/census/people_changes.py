@@ -4,6 +4,7 @@
 census before the changes.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -144,8 +145,8 @@ def _check(context: RunContext, census: Census, said: Corrections, changes: Peop
     groups = _join_groups([place_of[one] for one in group if one in place_of] for group in changes.merge)
     split = {place_of[number]: videos for number, videos in changes.split.items() if number in place_of}
     rejected = tuple(sorted({place_of[number] for number in changes.reject if number in place_of}))
-    used = [*split, *rejected, *(place for group in groups for place in group)]
-    for place in sorted({place for place in used if used.count(place) > 1}):
+    used = Counter([*split, *rejected, *(place for group in groups for place in group)])
+    for place in sorted(place for place, count in used.items() if count > 1):
         faults.append(f"person {census.persons[place].number}: merge, split and reject exclude each other")
     restored = set[int]()
     if changes.restore:

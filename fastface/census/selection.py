@@ -22,6 +22,9 @@ from fastface.types import Bodies, Faces, Tracks
 
 _Rows = npt.NDArray[np.int64]
 
+_MOST_DIGITS = 18
+"""Maximum length of a number; Python refuses to convert thousands of digits."""
+
 
 def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = False) -> list[int]:
     """Return the places, ascending, of persons named by number (`3`, `person 3`) or by name.
@@ -60,10 +63,14 @@ def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = F
     return sorted(places)
 
 
+def parse_number(text: str) -> int:
+    """Return the number of a person; 0, which no person has, for another text or too many digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0
+
+
 def describe_missing(census: Census, one: str) -> str:
     """Return the message that no person of the census has this number or name."""
-    digits = one.removeprefix("person ")
-    number = int(digits) if digits.isascii() and digits.isdecimal() else 0
+    number = parse_number(one.removeprefix("person "))
     if now := census.assignment.aliases.get(number):
         return f"there is no person {one!r} now: it is part of person {now}"
     if number in census.assignment.unlisted:
