@@ -12,7 +12,6 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fastface.config import SpansConfig
 from fastface.errors import InputError, ModelError
 from fastface.gallery.decided_faces import DecidedFaces
 from fastface.gallery.matching import Matches, VideoFaces, follow_bodies, list_labels, match, match_tracks
@@ -20,12 +19,10 @@ from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel
-from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import read_sampling
-from fastface.runtime.output_folder import OutputFolder
 from fastface.search.decisions import Decisions
 from fastface.search.video_faces import interval, read_video_faces
 from fastface.timeline import (
@@ -110,31 +107,26 @@ class Searcher:
     """Search the index for the targets of one gallery.
 
     Args:
-        out: The output folder.
-        ledger: The open ledger.
+        context: Run context with the output folder, its ledger and the settings of spans.
         references: References of the wanted persons.
         limits: Thresholds for faces and tracks.
-        spans: Settings that group hits to spans.
         model: Evidence model for whole tracks; None decides each face by itself.
         decisions: Decisions of the user on earlier answers; None if there are none.
     """
 
     def __init__(
         self,
-        out: OutputFolder,
-        ledger: Ledger,
-        *,
+        context: RunContext,
         references: ReferenceSet,
         limits: MatchThresholds,
-        spans: SpansConfig,
         model: EvidenceModel | None = None,
         decisions: Decisions | None = None,
     ) -> None:
-        self._out = out
-        self._ledger = ledger
+        self._out = context.out
+        self._ledger = context.ledger
         self._references = references
         self._limits = limits
-        self._spans = spans
+        self._spans = context.config.spans
         self._model = model
         self._decisions = decisions
         self._metadata: dict[str, dict[str, str]] = {}
@@ -361,22 +353,3 @@ def _next(edges: Sequence[Fraction], end: Fraction, reach: Fraction) -> Fraction
     """Return the first of the sorted edges at or after `end`, if it is within reach; else `end`."""
     place = bisect_left(edges, end)
     return edges[place] if place < len(edges) and edges[place] <= end + reach else end
-
-
-def open_searcher(
-    context: RunContext,
-    references: ReferenceSet,
-    limits: MatchThresholds,
-    model: EvidenceModel | None = None,
-    decisions: Decisions | None = None,
-) -> Searcher:
-    """Open a searcher for a command's output folder; without a model each face is decided by itself."""
-    return Searcher(
-        context.out,
-        context.ledger,
-        references=references,
-        limits=limits,
-        spans=context.config.spans,
-        model=model,
-        decisions=decisions,
-    )
