@@ -88,9 +88,9 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
     first = int(cluster.max(initial=NO_CLUSTER)) + 1
     seen = {anchor: int(cluster[row]) for anchor, row in table.anchored.items()}
-    told = np.concatenate(owner)
-    joined = _join_owners(_name_owners(told, first), first, anchored, seen, corrections)
-    return BodyOnlyStretches(tracks, joined, told == NO_CLUSTER, meetings, anchored, cluster)
+    assigned = np.concatenate(owner)
+    joined = _join_owners(_name_owners(assigned, first), first, anchored, seen, corrections)
+    return BodyOnlyStretches(tracks, joined, assigned == NO_CLUSTER, meetings, anchored, cluster)
 
 
 def read_bodies(
@@ -150,7 +150,7 @@ def _name_owners(owner: _Rows, first: int) -> _Rows:
 
 
 def _join_owners(
-    owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], said: Corrections
+    owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], corrections: Corrections
 ) -> _Rows:
     """Merge the owners of bodies that the user joined. Return (u,) the owners.
 
@@ -159,10 +159,10 @@ def _join_owners(
         first: Smallest number of an owner without a face.
         unseen: {body of a correction: its row}.
         seen: {face of a correction: its cluster}.
-        said: Corrections by the user.
+        corrections: Corrections by the user.
     """
     joined = owner.copy()
-    for group in said.same:
+    for group in corrections.same:
         rows = [unseen[anchor] for anchor in group if anchor in unseen]
         known = {seen[anchor] for anchor in group if anchor in seen} - {NO_CLUSTER}
         if rows:

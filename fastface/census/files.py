@@ -213,8 +213,8 @@ def _write_embeddings(path: Path, census: Census, contract: str) -> None:
 
 def _list_rejected(context: RunContext, census: Census) -> list[int]:
     """Return the numbers of the rejected persons, ascending."""
-    said = Corrections.load(corrections_path(context))
-    return sorted(set().union(*find_rejected_numbers(context, census, said)))
+    corrections = Corrections.load(corrections_path(context))
+    return sorted(set().union(*find_rejected_numbers(context, census, corrections)))
 
 
 def _others(census: Census) -> tuple[int, int]:

@@ -196,7 +196,7 @@ def tell_store(context: RunContext, census: Census, places: Sequence[int], name:
             store.name(number, name)
 
 
-def describe_new_numbers(before: Census, now: Census, place: int, said: Corrections) -> str:
+def describe_new_numbers(before: Census, now: Census, place: int, corrections: Corrections) -> str:
     """Return the number and name of a person in the new census; empty if they are unchanged."""
     title, number = before.persons[place].title, before.persons[place].number
     rows = before.list_stretches([place])
@@ -206,7 +206,7 @@ def describe_new_numbers(before: Census, now: Census, place: int, said: Correcti
     bodies = _find_same(before.unseen.tracks, rows, now.unseen.tracks)
     bodies = bodies[now.unseen.is_faceless[bodies]]
     anchored = now.table.anchored
-    cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
+    cut = [anchored[other] for one, other in corrections.cuts if anchored.get(one) in seen and other in anchored]
     labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
     places = np.unique(labels[labels >= 0]).tolist()
     if not places:

@@ -27,7 +27,7 @@ _MOST_LINKED = 512
 """Maximum number of tracks of one part that are linked by a correction; the rest follow by similarity."""
 
 
-def split_person(context: RunContext, census: Census, place: int, said: Corrections) -> Corrections:
+def split_person(context: RunContext, census: Census, place: int, corrections: Corrections) -> Corrections:
     """Return the corrections with a person cut in two where its tracks are least similar.
 
     Raises:
@@ -35,15 +35,15 @@ def split_person(context: RunContext, census: Census, place: int, said: Correcti
     """
     rows = np.flatnonzero(census.label == place)
     if (bodies := body_anchors(context, census, [place])) and len(rows) + len(bodies) > 1:
-        return said.without_links(bodies)
+        return corrections.without_links(bodies)
     if len(rows) < 2:
-        return said.with_cut(*_halves_of_track(context, census, place, rows))
+        return corrections.with_cut(*_halves_of_track(context, census, place, rows))
     one, other = (tuple(face_anchors(context, census, half).values()) for half in _halves(context, census, rows))
-    return said.with_split(one, other)
+    return corrections.with_split(one, other)
 
 
 def split_off_videos(
-    context: RunContext, census: Census, place: int, videos: Collection[str], said: Corrections
+    context: RunContext, census: Census, place: int, videos: Collection[str], corrections: Corrections
 ) -> Corrections:
     """Return the corrections with the tracks of a person in these videos taken out as another person.
 
@@ -58,12 +58,12 @@ def split_off_videos(
     if not len(rest):
         raise ConfigError(f"person {number} cannot be split: the face is in no other video")
     one, other = (tuple(face_anchors(context, census, best_tracks(census, rows)).values()) for rows in (part, rest))
-    said = said.with_split(one, other)
+    corrections = corrections.with_split(one, other)
     for rows in (part, rest):  # without links, weak tracks of one part could join the other part again
         if len(rows) > 1:
             linked = best_tracks(census, rows, _MOST_LINKED)
-            said = said.with_merge(face_anchors(context, census, linked).values())
-    return said
+            corrections = corrections.with_merge(face_anchors(context, census, linked).values())
+    return corrections
 
 
 def split_rows(census: Census, place: int, videos: Collection[str]) -> _Rows:

@@ -236,8 +236,8 @@ def _read_questions(context: RunContext, result: RunResult) -> tuple[Question, .
 
 def _start_over(context: RunContext, found: Discovery) -> None:
     """Apply `--fresh`: log what is removed, and remove it."""
-    if told := describe_fresh(context.ledger, found.videos):
-        context.observer.note(told)
+    if note := describe_fresh(context.ledger, found.videos):
+        context.observer.note(note)
     context.forget()
 
 

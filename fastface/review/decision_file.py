@@ -74,7 +74,7 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
         before = places.setdefault(one.moment, number)
         if one != decisions[before]:
             raise ConfigError(
-                f"{str(path)!r}: decisions.{number}: decisions.{before} says otherwise of the same moment"
+                f"{str(path)!r}: decisions.{number}: decisions.{before} has another verdict on the same moment: keep one"
             )
     return tuple(dict.fromkeys(decisions))
 

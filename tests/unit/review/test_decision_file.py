@@ -55,7 +55,7 @@ def test_decisions_are_read_in_order_and_once(tmp_path: Path) -> None:
         ({"verdict": "given", "person": "Ann"}, "decisions.1: .*another name"),
         ({"verdict": "given", "person": " Ann"}, "decisions.1: person is 'Ann', the name of target"),
         ({"more": 1}, "decisions.1.more"),
-        ({"verdict": "confirmed"}, r"decisions\.1: decisions\.0 says otherwise"),
+        ({"verdict": "confirmed"}, r"decisions\.1: decisions\.0 has another verdict on the same moment"),
     ],
 )
 def test_a_fault_names_its_entry(tmp_path: Path, change: dict[str, Any], told: str) -> None:
