@@ -74,7 +74,8 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
         before = places.setdefault(one.moment, number)
         if one != decisions[before]:
             raise ConfigError(
-                f"{str(path)!r}: decisions.{number}: decisions.{before} has another verdict on the same moment: keep one"
+                f"{str(path)!r}: decisions.{number}: decisions.{before} has another verdict on the same moment; "
+                "keep one of them"
             )
     return tuple(dict.fromkeys(decisions))
 
