@@ -23,18 +23,18 @@ COMMANDS = {
     "report": "report.report",
     "timelines": "timelines.timelines",
     "enroll": "enroll.enroll",
-    "calibrate": "calibrate.calibrate",
+    "calibrate": "evaluation.calibrate.calibrate",
     "curate": "curate.curate",
-    "audit": "audit.audit",
+    "audit": "evaluation.audit.audit",
     "status": "status.status",
-    "bench": "bench.bench",
+    "bench": "evaluation.bench.bench",
     "doctor": "doctor.doctor",
     "forget": "forget.forget",
     "purge": "purge.purge",
     "demo": "demo.demo",
     "models": "models.app",
 }
-"""{command: its module in this package, and a function or a `Typer` of several commands}"""
+"""{command: its module in `cli.commands`, and a function or a `Typer` of several commands}"""
 
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
@@ -58,7 +58,7 @@ class _Commands(PlainGroup):
 
 
 def _load(name: str) -> Any:
-    module, _, attribute = COMMANDS[name].partition(".")
+    module, _, attribute = COMMANDS[name].rpartition(".")
     # What is imported stays to the end. Collections while importing and at exit took a fifth of a short command.
     gc.disable()
     try:

@@ -14,7 +14,14 @@ from cli_tools import (
 )
 from PIL import Image
 
-from fastface.commands.bench import COLUMNS, Combination, Measurement, list_combinations, profile_text, write_report
+from fastface.commands.evaluation.bench import (
+    COLUMNS,
+    Combination,
+    Measurement,
+    list_combinations,
+    profile_text,
+    write_report,
+)
 from fastface.config import load_config
 
 

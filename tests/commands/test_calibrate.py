@@ -9,7 +9,7 @@ import pytest
 from cli_tools import errors, fastface
 from PIL import Image
 
-from fastface.commands.calibrate import calibrate
+from fastface.commands.evaluation.calibrate import calibrate
 from fastface.commands.run import scan
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError

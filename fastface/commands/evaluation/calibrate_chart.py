@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from fastface.commands.calibrate import Calibration
+from fastface.commands.evaluation.calibrate import Calibration
 from fastface.gallery.trials import Trials
 from fastface.types import FloatArray
 

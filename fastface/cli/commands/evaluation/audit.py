@@ -1,6 +1,6 @@
 """Define `fastface audit`: draw a page of moments to judge, or print precision and recall from the answers.
 
-`cli.app` registers it. The work is in `commands.audit`; this module only parses options and prints.
+`cli.app` registers it. The work is in `commands.evaluation.audit`; this module only parses options and prints.
 """
 
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from rich.table import Table
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.audit import AuditPlan, AuditResult, draw_audit, plan_audit, score_audit
+from fastface.commands.evaluation.audit import AuditPlan, AuditResult, draw_audit, plan_audit, score_audit
 from fastface.names import pluralize, valid_text
 from fastface.review.intervals import Estimate
 

@@ -213,7 +213,7 @@ def calibrate(
             chart=out / CHART_NAME,
             remarks=evidence.warnings,
         )
-    from fastface.commands.calibrate_chart import draw_chart  # noqa: PLC0415 - only this command needs Pillow
+    from fastface.commands.evaluation.calibrate_chart import draw_chart  # noqa: PLC0415 - only this command needs Pillow
 
     mates = {_PHOTO_MATES: photos.mates, _TRACKS_FOUND: evidence.found}
     write_atomic(result.chart, draw_chart(result, mates, evidence.strangers))

@@ -1,6 +1,6 @@
 """Define `fastface calibrate`: suggest the threshold and margin that suit these persons.
 
-`cli.app` registers it. The work is in `commands.calibrate`; this module only parses options and prints.
+`cli.app` registers it. The work is in `commands.evaluation.calibrate`; this module only parses options and prints.
 """
 
 from dataclasses import asdict
@@ -13,8 +13,8 @@ from rich.table import Table
 from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
 from fastface.cli.console import as_json, console, make_observer, say, show
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
-from fastface.commands.calibrate import CHART_NAME, Calibration, RiskPoint
-from fastface.commands.calibrate import calibrate as calibrate_workflow
+from fastface.commands.evaluation.calibrate import CHART_NAME, Calibration, RiskPoint
+from fastface.commands.evaluation.calibrate import calibrate as calibrate_workflow
 from fastface.diagnostics.dry_run import preview_enroll
 from fastface.gallery.calibration import RateEstimate
 from fastface.names import pluralize

@@ -1,6 +1,6 @@
 """Define `fastface bench`: measure which processes and batches are fastest on this machine.
 
-`cli.app` registers it. The work is in `commands.bench`; this module only parses options and prints.
+`cli.app` registers it. The work is in `commands.evaluation.bench`; this module only parses options and prints.
 """
 
 from pathlib import Path
@@ -14,8 +14,8 @@ from fastface.cli.arguments import OUT_FOLDER, Inputs
 from fastface.cli.console import MOST_ROWS, as_json, say, show
 from fastface.cli.console import console as stdout
 from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
-from fastface.commands import bench as workflow
-from fastface.commands.bench import (
+from fastface.commands.evaluation import bench as workflow
+from fastface.commands.evaluation.bench import (
     COLUMNS,
     Measurement,
     cells,
