@@ -97,14 +97,14 @@ def together_note(census: Census, places: Sequence[int]) -> str:
     return f"{'; '.join(met)}; merged as requested" if met else ""
 
 
-def best_tracks(census: Census, rows: _Rows, most: int = MOST_ANCHORS) -> _Rows:
+def choose_best_tracks(census: Census, rows: _Rows, most: int = MOST_ANCHORS) -> _Rows:
     """Return the rows of the best tracks, at most `most`."""
     return rows[np.lexsort((rows, -census.table.tracks.quality[rows]))][:most]
 
 
 def choose_anchors(context: RunContext, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
     """Choose faces that represent persons: the best face of each of their best tracks, else the best body."""
-    each = [best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
+    each = [choose_best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
     return (*face_anchors(context, census, np.concatenate(each)).values(), *body_anchors(context, census, places))
 
 

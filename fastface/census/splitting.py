@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastface.census.census import Census
 from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.census.clusters.corrections import Corrections
-from fastface.census.selection import best_tracks, body_anchors, face_anchors, make_anchor
+from fastface.census.selection import body_anchors, choose_best_tracks, face_anchors, make_anchor
 from fastface.errors import ConfigError
 from fastface.index.anchors import Anchor
 from fastface.index.store import VideoIndex
@@ -37,8 +37,8 @@ def split_person(context: RunContext, census: Census, place: int, corrections: C
     if (bodies := body_anchors(context, census, [place])) and len(rows) + len(bodies) > 1:
         return corrections.without_links(bodies)
     if len(rows) < 2:
-        return corrections.with_cut(*_halves_of_track(context, census, place, rows))
-    one, other = (tuple(face_anchors(context, census, half).values()) for half in _halves(context, census, rows))
+        return corrections.with_cut(*_find_halves_of_track(context, census, place, rows))
+    one, other = (tuple(face_anchors(context, census, half).values()) for half in _find_halves(context, census, rows))
     return corrections.with_split(one, other)
 
 
@@ -57,11 +57,13 @@ def split_off_videos(
         raise ConfigError(f"person {number} cannot be split: the face is in none of the named videos")
     if not len(rest):
         raise ConfigError(f"person {number} cannot be split: the face is in no other video")
-    one, other = (tuple(face_anchors(context, census, best_tracks(census, rows)).values()) for rows in (part, rest))
+    one, other = (
+        tuple(face_anchors(context, census, choose_best_tracks(census, rows)).values()) for rows in (part, rest)
+    )
     corrections = corrections.with_split(one, other)
     for rows in (part, rest):  # without links, weak tracks of one part could join the other part again
         if len(rows) > 1:
-            linked = best_tracks(census, rows, _MOST_LINKED)
+            linked = choose_best_tracks(census, rows, _MOST_LINKED)
             corrections = corrections.with_merge(face_anchors(context, census, linked).values())
     return corrections
 
@@ -74,7 +76,7 @@ def split_rows(census: Census, place: int, videos: Collection[str]) -> _Rows:
     return found
 
 
-def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
+def _find_halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
     """Cut the tracks of a person in two: the largest part at the lowest threshold that splits them, and the rest."""
     none, settings = np.empty((0, 2), np.int64), context.config.people
     assert settings.link_threshold is not None
@@ -84,10 +86,10 @@ def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _R
         rule = LinkRule(threshold, settings.clear_score, threshold)
         label, _ = cluster_tracks(census.table.tracks[rows], rule, apart=none, together=none)
     largest = int(np.bincount(label).argmax())
-    return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
+    return choose_best_tracks(census, rows[label == largest]), choose_best_tracks(census, rows[label != largest])
 
 
-def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
+def _find_halves_of_track(context: RunContext, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
     """Cut a person's only track: return the last face before the cut and the first face after it.
 
     Raises:

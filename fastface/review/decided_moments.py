@@ -6,8 +6,10 @@ moment that no answer has any more is found among the earlier decisions.
 
 import json
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,7 @@ class _Answer:
 
     exact: bool  # whether stretches were searched at every frame
     spans: set[_Moment] = field(default_factory=set)
-    hits: dict[tuple[str, str], list[_Hit]] = field(default_factory=dict)  # by video and target
+    hits: dict[tuple[str, str], list[_Hit]] = field(default_factory=dict)  # by video and target, in order of time
     near_misses: dict[_Moment, list[int]] = field(default_factory=dict)  # tracks, those with most evidence first
 
 
@@ -157,11 +159,9 @@ class _Finder:
             return ()
         answers = [answer for answer in self._answers if moment in answer.spans]
         for answer in answers or ([] if is_known else self._answers):
-            hits = [
-                hit
-                for hit in answer.hits.get(moment[:2], [])
-                if decision.start - _ROUNDING <= hit.time <= decision.end + _ROUNDING
-            ]
+            all_hits = answer.hits.get(moment[:2], [])
+            first = bisect_left(all_hits, decision.start - _ROUNDING, key=attrgetter("time"))
+            hits = all_hits[first : bisect_right(all_hits, decision.end + _ROUNDING, key=attrgetter("time"))]
             if hits:
                 video = self._read(exact=answer.exact)
                 rows = self._find_rows(video.faces, hits, self._names[answer.exact])

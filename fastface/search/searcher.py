@@ -24,7 +24,7 @@ from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import read_sampling
 from fastface.search.decisions import Decisions
-from fastface.search.video_faces import interval, read_video_faces
+from fastface.search.video_faces import read_video_faces, to_interval
 from fastface.timeline import (
     Interval,
     boundary_windows,
@@ -189,7 +189,7 @@ class Searcher:
         A stretch is cut at keyframes, where decoding can begin, so that several decoders share it.
         """
         units = self._ledger.units(record.video_id).values()
-        looked_at = [interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
+        looked_at = [to_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
         stretches = split_intervals(subtract(wanted, looked_at), self._keyframe_edges(record), _LEAST_STRETCH)
         return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
 
@@ -210,7 +210,7 @@ class Searcher:
         sampling = self._sampling(record)
         assert sampling.period is not None
         video = self._video(record, info, exact=False)
-        near = self._near(video, self._decided(record, info, video), lenience=_NEAR_KEYFRAMES)
+        near = self._near(video, self._find_decided(record, info, video), lenience=_NEAR_KEYFRAMES)
         cells = int(_REACH / sampling.period) + 1
         times = np.unique(np.concatenate([np.empty(0), *near.values()])).tolist()
         windows = []
@@ -229,7 +229,7 @@ class Searcher:
         """
         # Only the regular samples: with earlier closer looks, each search would extend farther than the last.
         video = self._video(record, info, exact=False)
-        decided = self._decided(record, info, video)
+        decided = self._find_decided(record, info, video)
         sure = self._match(video, decided).hits
         windows: list[Interval] = []
         for label, times in self._near(video, decided, lenience=_NEAR).items():
@@ -262,7 +262,7 @@ class Searcher:
     def _find(self, record: VideoRecord, info: VideoInfo) -> VideoFindings:
         # Frames that an earlier search scanned more densely do not change this answer.
         video = self._video(record, info, exact=self._spans.exact)
-        matches = self._match(video, self._decided(record, info, video))
+        matches = self._match(video, self._find_decided(record, info, video))
         hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._references)
         followed = self._follow(record, matches.hits)
         duration = None if info.duration is None else float(info.duration)
@@ -332,7 +332,7 @@ class Searcher:
         units = self._ledger.units(record.video_id).values()
         return read_video_faces(self._index(record), info, self._sampling(record), units, exact=exact)
 
-    def _decided(self, record: VideoRecord, info: VideoInfo, video: VideoFaces) -> DecidedFaces | None:
+    def _find_decided(self, record: VideoRecord, info: VideoInfo, video: VideoFaces) -> DecidedFaces | None:
         """Find the user's decisions on the faces of a video; None if there are none."""
         return self._decisions.find(record.video_id, video.faces, is_film=info.is_film) if self._decisions else None
 

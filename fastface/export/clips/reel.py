@@ -76,7 +76,7 @@ def write_reel(parts: Sequence[ReelPart], destination: Path, *, alive: Callable[
         _add_chapters(clip, placed)
         losses: list[str] = []
         pictures = _add_pictures(clip, placed, alive, losses)
-        sound = add_joined(clip, _sound_blocks(placed, alive, losses))
+        sound = add_joined(clip, _place_sound(placed, alive, losses))
         write_packets(clip, (pictures, *sound))
     return (*faults.values(), *losses)
 
@@ -143,7 +143,7 @@ def _add_pictures(
     def packets() -> Iterator[TimedPacket]:
         durations: dict[int, int] = {}
         for one in placed:
-            for pts, duration, frame in _timed_frames(one, alive, losses):
+            for pts, duration, frame in _place_frames(one, alive, losses):
                 picture = painter.paint(frame)
                 picture.pts, picture.time_base = pts, _TIME_BASE
                 if pts == one.begin:
@@ -160,7 +160,7 @@ def _add_pictures(
     return packets()
 
 
-def _timed_frames(
+def _place_frames(
     one: _Placed, alive: Callable[[], object], losses: list[str]
 ) -> Iterator[tuple[int, int, PlacedFrame]]:
     """Yield (tick of the reel, ticks for which it is shown, frame); the first frame stands at the part's begin.
@@ -187,7 +187,7 @@ def _timed_frames(
         yield before[0], end - before[0], before[1]
 
 
-def _sound_blocks(placed: Sequence[_Placed], alive: Callable[[], object], losses: list[str]) -> Iterator[SoundBlock]:
+def _place_sound(placed: Sequence[_Placed], alive: Callable[[], object], losses: list[str]) -> Iterator[SoundBlock]:
     """Yield the sound of all parts, placed in the reel; a part whose sound cannot be read is silent from there on."""
     until = 0
     for one in placed:
