@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastface.census.clusters.correction_log import log_path, read_corrections, write_corrections
+from fastface.census.page_files import read_page_bytes
 from fastface.census.people_file import read_people_file
 from fastface.commands.correct import correct_people, undo
 from fastface.commands.people import PeopleResult
@@ -17,7 +18,7 @@ from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.names import pluralize, shorten_lines
-from fastface.review.decision_file import TakenDecisions, keep_decisions, read_decisions, read_saved_file
+from fastface.review.decision_file import TakenDecisions, keep_decisions, read_decisions
 from fastface.runtime.context import RunContext
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_index
@@ -152,9 +153,8 @@ def _read_kind(file: Path) -> str:
     Raises:
         ConfigError: The file cannot be read, or no page of fastface saved it.
     """
-    content = read_saved_file(file)
     try:
-        found = json.loads(content)
+        found = json.loads(read_page_bytes(file))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(file)!r} is no file that a page of fastface saved: it is no JSON") from error
     kind = found.get("kind") if isinstance(found, dict) else None

@@ -110,7 +110,7 @@ def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[C
     first = next(iter(different.values()))
     if len(different) == 1:
         raise first
-    raise ConfigError([line for told in different for line in told.splitlines()]) from first
+    raise ConfigError([line for fault in different for line in fault.splitlines()]) from first
 
 
 def catch_fault(check: Check) -> FastfaceError | None:

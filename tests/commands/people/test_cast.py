@@ -175,6 +175,14 @@ def test_wrong_rows_are_told_by_their_lines_and_change_nothing(out: Path, comman
     assert names(command, out) == {1: "", 2: "", 3: ""}
 
 
+def test_a_table_full_of_wrong_rows_is_read_until_the_twentieth(out: Path, command: Command, tmp_path: Path) -> None:
+    table = tmp_path / "wrong.csv"
+    table.write_text("person,name\n" + f"{'9' * 5000},Ada\n" + "99,Bo\n" * 1_000_000)
+    told = errors(command("people", "--names", table, "-o", out), 2, 21)
+    assert told[0].endswith("there are 1 to 3")
+    assert told[-1].endswith("line 22 and all lines after it are not checked")
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -283,9 +291,9 @@ def test_a_file_of_an_older_page_holds_while_its_persons_are_the_same(out: Path,
         ({"split": [[1, "no.mp4"]]}, "split: there is no video 'no.mp4'"),
         ({"split": [[3, "two.mp4"]]}, "person 3 cannot be split: the face is in no other video"),
         ({"names": {"1": "12"}}, "'12' cannot be the name of a person"),
-        ({"more": 1}, "not a file that people.html saved (more: Extra inputs are not permitted)"),
+        ({"more": 1}, "not a file that people.html saved: more: Extra inputs are not permitted"),
         ({"kind": "photos"}, "its kind must be one of decisions, people"),
-        ({"reject": ["1"]}, "not a file that people.html saved (reject.0: Input should be a valid integer)"),
+        ({"reject": ["1"]}, "not a file that people.html saved: reject.0: Input should be a valid integer"),
         ({"split": [["1"]]}, "split: write each as [person, video, …]"),
     ],
 )
