@@ -23,7 +23,7 @@ from fastface.review.report.report_page import REPORT, write_report_page
 from fastface.runtime.context import open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
-from fastface.runtime.run_report import forget_in_run_json
+from fastface.runtime.run_report import SCAN_RECORD, forget_in_run_json
 from fastface.runtime.stand_ins import find_stand_ins
 from fastface.search.decision_store import DecisionStore
 
@@ -107,6 +107,8 @@ def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
     if (answer / "run.json").is_file():
         tables = {"hits": counts.hits, "spans": counts.spans, "clips": counts.clips, "crops": counts.crops}
         forget_in_run_json(answer / "run.json", names, tables)
+    if (answer / SCAN_RECORD).is_file():
+        forget_in_run_json(answer / SCAN_RECORD, names, {})
     return counts.removed
 
 
@@ -122,7 +124,7 @@ def _write_report(folder: OutputFolder, ledger: Ledger, answer: Path, observer: 
     """Write the page of an answer again, without the forgotten videos."""
     try:
         write_report_page(folder, ledger, answer)
-    except ConfigError as error:  # a scan after the answer has replaced run.json
+    except ConfigError as error:  # the search was stopped before its run.json
         observer.note(f"removed {valid_text(str(answer / REPORT))}, since it cannot be written again: {error}")
 
 

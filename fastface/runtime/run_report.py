@@ -25,6 +25,8 @@ from fastface.types import FrameCounts, Gallery, SpanRow
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
 RUN_SCHEMA_VERSION = 1
+SCAN_RECORD = "scan.json"
+"""Name of the record of a scan after the answer in OUT; the next search removes it."""
 
 CLEAN, SOME_NOT_DONE = 0, 3
 
@@ -145,6 +147,12 @@ class RunResult:
             self.phases[name] = self.phases.get(name, 0.0) + monotonic() - started
 
     @property
+    def record(self) -> str:
+        """Return the name of the file with this result: a scan keeps the run.json of an answer, which needs it."""
+        is_beside_answer = self.command == "scan" and (self.out / "spans.json").is_file()
+        return SCAN_RECORD if is_beside_answer else "run.json"
+
+    @property
     def exit_code(self) -> int:
         """Return 0 if all is clean; 3 if inputs are not done, not readable or not exported, or the time limit came."""
         is_done = all(video.state == "done" for video in self.videos)
@@ -163,7 +171,7 @@ class EnrollResult:
 
 
 def write_run_json(result: RunResult, networks: Networks, limits: MatchThresholds, config: Config) -> None:
-    """Write OUT/run.json.
+    """Write OUT/run.json, or OUT/scan.json after a scan beside an answer.
 
     Raises:
         SpaceError: No space is left.
@@ -205,11 +213,13 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "export_failures": list(result.export_failures),
         "config": _shown_config(config),
     }
-    write_atomic(result.out / "run.json", json.dumps(report, indent=2) + "\n")
+    write_atomic(result.out / result.record, json.dumps(report, indent=2) + "\n")
+    if result.command != "scan":
+        (result.out / SCAN_RECORD).unlink(missing_ok=True)
 
 
 def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str, int]) -> None:
-    """Remove videos from an existing run.json, and compute its totals again.
+    """Remove videos from an existing run.json or scan.json, and compute its totals again.
 
     Args:
         path: The file.

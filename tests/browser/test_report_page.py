@@ -330,6 +330,34 @@ def test_expressions_head_the_page_and_only_persons_are_reviewed(page: Browser, 
     assert [(one["target"], one["person"]) for one in _saved(page)["decisions"]] == [("Bob", "Alice")]
 
 
+def test_a_span_of_an_expression_has_a_lane_and_no_decision(page: Browser, tmp_path: Path) -> None:
+    where = "Alice and not 'Bob <b>'"
+    spans = (Drawn("a.mp4", "Alice", 2.0, 6.0), Drawn("a.mp4", where, 4.0, 6.0))
+    near = (Drawn("a.mp4", "Bob <b>", 8.0, 9.0, 0.4),)
+    drawn = DrawnAnswer(("Alice", "Bob <b>"), {"a.mp4": 20.0}, spans, near, run={"where": [where]})
+    write_answer(tmp_path / "out", drawn, tmp_path)
+    write_report(tmp_path / "out")
+    _open(page, tmp_path / "out")
+    lanes = "[...document.querySelectorAll('.lane-name bdi')].map((one) => one.textContent)"
+    assert page.run(lanes) == ["Alice", "Bob <b>", where]
+    page.run("document.querySelectorAll('.lane')[2].querySelector('.item').focus()")
+    _press(page, "Enter")
+    assert "follow from your decisions" in page.run("document.getElementById('player-answers').textContent")
+    _press(page, "y", "n", "g")
+    assert page.run("document.getElementById('bar').hidden") is True
+    _press(page, "Escape")
+    _tab(page, "review")
+    assert page.run(PLACE).startswith("1 of 2")  # the span of Alice and the near miss
+    _press(page, "g")
+    others = "[...document.querySelectorAll('#give-list bdi')].map((one) => one.textContent)"
+    assert page.run(others) == ["Alice"]  # the first question is about Bob
+    _press(page, "1", "y")
+    assert [(one["target"], one["person"]) for one in _saved(page)["decisions"]] == [
+        ("Alice", None),
+        ("Bob <b>", "Alice"),
+    ]
+
+
 def test_keys_work_at_once_after_a_person_was_chosen(page: Browser, out: Path) -> None:
     """The closed dialog keeps the focus until the page is drawn: it must not take the keys."""
     _open(page, out, "review")

@@ -212,13 +212,16 @@ def test_what_is_no_answer_is_told(ran: Ran, cartoon: Cartoon, tmp_path: Path) -
     assert "draw a sample first" in line
     (line,) = errors(fastface("audit", "-o", out, "-n", 1), 2, 1)
     assert "-n 1 is too few" in line
-    (out / "review.csv").unlink()
+    (out / "review.csv").rename(tmp_path / "review.csv")
     (line,) = errors(fastface("audit", "-o", out), 2, 1)
     assert "fastface find" in line
     scanned = fastface("scan", ran.films, "-o", out, "--models", cartoon.models, "-q")
     assert scanned.returncode == 3, scanned.stderr
     (line,) = errors(fastface("audit", "-o", out), 2, 1)
     assert "holds no answer" in line
+    (tmp_path / "review.csv").rename(out / "review.csv")
+    (line,) = errors(fastface("audit", "-o", out), 2, 1)
+    assert "was scanned after the last answer" in line
 
 
 def test_a_missing_video_is_named_and_left_out(ran: Ran, cartoon: Cartoon, tmp_path: Path) -> None:

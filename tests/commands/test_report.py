@@ -121,6 +121,11 @@ def test_nothing_of_the_videos_is_read(cartoon: Cartoon, tmp_path: Path) -> None
     films = shutil.copytree(cartoon.films, tmp_path / "films")
     scan = ("run", films, "-t", cartoon.bank, "--models", cartoon.models, "--clips", "none", "--crops", "none")
     assert fastface(*scan, "-o", tmp_path / "out").returncode == 0
+    # A nightly scan of more films leaves the answer and its page as they are.
+    scanned = fastface("scan", films, "--fresh", "--models", cartoon.models, "-o", tmp_path / "out", "-q")
+    assert scanned.returncode == 0, scanned.stderr
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["command"] == "run"
+    assert json.loads((tmp_path / "out" / "scan.json").read_text())["command"] == "scan"
     shutil.rmtree(films)
     before = (tmp_path / "out" / "report.html").read_bytes()
     assert fastface("report", "-o", tmp_path / "out").returncode == 0

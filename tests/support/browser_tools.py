@@ -69,7 +69,7 @@ class Browser:
 
     def press(self, key: str, text: str) -> None:
         """Presses and releases a key on whatever has the focus."""
-        code = {"Enter": 13, " ": 32}[key]
+        code = {"Enter": 13, " ": 32}.get(key, ord(key[0].upper()))
         common = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": code}
         self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
         self.call("Input.dispatchKeyEvent", type="keyUp", **common)

@@ -28,9 +28,11 @@ SPAN_COLUMNS = ("video", "target", "start", "end", "first_hit", "last_hit", "hit
 HIT_COLUMNS = ("video", "target", "time", "pts", "similarity", "margin", "det_score", "quality", "x1", "y1", "x2", "y2",
                "track", "by", "time_hms", "picture", "player_time")  # fmt: skip
 NEAR_COLUMNS = ("video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin",
-                "reason", "start_hms", "end_hms")  # fmt: skip
+                "reason", "start_hms", "end_hms", "path", "picture", "last_picture", "player_start", "player_end",
+                "track")  # fmt: skip
 
 
+_METADATA = {"contract": "x", "sampling": json.dumps({"period": "1", "keyframes": False})}
 _PICTURES = 100
 """Number of different pictures."""
 
@@ -95,11 +97,12 @@ def write_answer(out: Path, drawn: DrawnAnswer, films: Path) -> None:
             info = plain_info(path=films / name, video_id=name, duration=Fraction(length))
             ledger.put_video(VideoRecord(name, films / name, "f", "k", state, reason, 1.0, info, 1))
     tracks: dict[str, list[Drawn]] = {name: [] for name in drawn.lengths}
-    hits = []
+    hits, near = [], []
     for span in drawn.spans:
         hits += _hits(span, len(tracks[span.video]))
         tracks[span.video].append(span)
     for one in drawn.near:
+        near.append(_near(one, len(tracks[one.video])))
         tracks[one.video].append(one)
     for name in drawn.with_pictures:
         _write_index(VideoIndex(folder.index, name), tracks[name])
@@ -108,7 +111,7 @@ def write_answer(out: Path, drawn: DrawnAnswer, films: Path) -> None:
     )
     hits.sort(key=lambda row: (row["video"], row["time"], row["target"]))
     _write_csv(out / "hits.csv", HIT_COLUMNS, [{**row, "time": f"{row['time']:.3f}"} for row in hits])
-    _write_csv(out / "review.csv", NEAR_COLUMNS, [_near(one) for one in drawn.near])
+    _write_csv(out / "review.csv", NEAR_COLUMNS, near)
     (out / "run.json").write_text(json.dumps(_run(drawn)))
 
 
@@ -143,7 +146,7 @@ def _write_index(index: VideoIndex, drawn: Sequence[Drawn]) -> None:
     portraits = Thumbnails.of(
         faces, np.ones(len(rows), np.float32), [picture(place % _PICTURES) for place in range(len(rows))]
     )
-    index.write_faces([faces], 8, {"contract": "x"}, lambda found: found.track, lambda _: portraits)
+    index.write_faces([faces], 8, _METADATA, lambda found: found.track, lambda _: portraits)
 
 
 def _span(one: Drawn, films: Path) -> dict[str, Any]:
@@ -168,11 +171,11 @@ def _hits(one: Drawn, track: int) -> list[dict[str, Any]]:
     ]
 
 
-def _near(one: Drawn) -> dict[str, Any]:
+def _near(one: Drawn, track: int) -> dict[str, Any]:
     scores = dict.fromkeys(("best_similarity", "similarity", "evidence"), f"{one.best:.4f}")
     times = {"start": f"{one.start:.3f}", "end": f"{one.end:.3f}"}
     names = {"video": cell(one.video), "target": cell(one.target), "reason": "just below the threshold"}
-    return {**names, **times, **scores, "faces": len(one.seconds)}
+    return {**names, **times, **scores, "faces": len(one.seconds), "track": track}
 
 
 def _run(drawn: DrawnAnswer) -> dict[str, Any]:
@@ -192,6 +195,8 @@ def _run(drawn: DrawnAnswer) -> dict[str, Any]:
         "thresholds": {"enter": 0.45, "exit": 0.4, "margin": 0.05, "tracks": None},
         "counts": {"videos": len(drawn.lengths), "hits": sum(len(one.seconds) for one in drawn.spans)},
         "targets": list(drawn.targets),
+        "where": [],
+        "answer": "Alice",
         "remarks": [],
         "videos": [
             {"id": name, "duration": length, "state": states.get(name, ("done", ""))[0],
@@ -201,7 +206,7 @@ def _run(drawn: DrawnAnswer) -> dict[str, Any]:
         "skipped": [],
         "left_out": [],
         "export_failures": [],
-        "config": {"scan": {"batch": 8}},
+        "config": {"scan": {"batch": 8}, "spans": {"exact": False}},
         **(drawn.run or {}),
     }  # fmt: skip
 

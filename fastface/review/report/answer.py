@@ -17,6 +17,7 @@ from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.names import text_cell, valid_text
+from fastface.search.questions import read_questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class ReportVideo:
     """A video of the answer.
 
     Attributes:
-        id: Name in OUT.
+        id: Name in OUT, as shown.
+        key: Name in the ledger.
         address: URI of the file; empty if it is unknown.
         state: Key of `STATE_WORDS`.
         reason: Reason if the state is not done; else empty.
@@ -34,6 +36,7 @@ class ReportVideo:
     """
 
     id: str
+    key: str
     address: str = ""
     state: str = "done"
     reason: str = ""
@@ -50,6 +53,8 @@ class ReportSpan:
     target: int  # place in `Answer.targets`
     start: float
     end: float
+    first: float  # bounds without padding
+    last: float
     hits: int
     best: float | None  # similarity; None if only the body was found
     mean: float | None
@@ -72,6 +77,7 @@ class ReportNearMiss:
     evidence: float | None
     margin: float | None
     reason: str
+    track: int  # number within the video
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +86,22 @@ class Answer:
 
     Attributes:
         run: Content of run.json.
-        targets: Labels, as in spans.json: persons, then expressions.
+        targets: Labels, as in spans.json: persons, then expressions of `--where`.
+        expressions: {place of an expression among the targets: places of its persons}.
         videos: Its videos, by name.
         spans: Its spans, by video and start.
         near_misses: Its near misses, by video and start.
+        is_exact: Whether stretches were searched at every frame.
         digest: Digest of spans and near misses: another answer has another one.
     """
 
     run: Mapping[str, Any]
     targets: tuple[str, ...]
+    expressions: Mapping[int, tuple[int, ...]]
     videos: tuple[ReportVideo, ...]
     spans: tuple[ReportSpan, ...]
     near_misses: tuple[ReportNearMiss, ...]
+    is_exact: bool
     digest: str
 
 
@@ -107,7 +117,7 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
     try:
         run = json.loads((folder / "run.json").read_bytes())
         if run["command"] == "scan":
-            raise ConfigError(f"{str(folder)!r} was scanned after the last answer; {ask}")
+            raise ConfigError(f"the last search in {str(folder)!r} was stopped; {ask}")
         digest = hashlib.sha256()
         spans = list(_iterate_spans(folder / "spans.json", digest))
         near_misses = list(_iterate_rows(folder / "review.csv", digest))
@@ -121,9 +131,10 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
 def _build(
     run: Mapping[str, Any], spans: list[Any], near_misses: list[dict[str, str]], ledger: Ledger, digest: str
 ) -> Answer:
-    asked = [*map(str, run["targets"]), *map(str, run.get("where", ()))]
-    targets = list(dict.fromkeys([*asked, *(str(span["target"]) for span in spans)]))
+    persons = tuple(map(str, run["targets"]))
+    targets = list(dict.fromkeys([*persons, *map(str, run["where"]), *(str(span["target"]) for span in spans)]))
     target_places = {label: place for place, label in enumerate(targets)}
+    questions = read_questions((label for label in run["where"] if label not in persons), persons)
     outcomes = {str(video["id"]): video for video in run["videos"]}
     records = {valid_text(record.video_id): record for record in ledger.videos()}
     named = {text_cell(name): name for name in (*records, *outcomes)}
@@ -133,11 +144,13 @@ def _build(
     return Answer(
         run=run,
         targets=tuple(targets),
+        expressions={target_places[one.label]: tuple(map(target_places.__getitem__, one.persons)) for one in questions},
         videos=tuple(_read_video(video_id, outcomes.get(video_id), records.get(video_id)) for video_id in ids),
         spans=tuple(_read_span(span, video_places, target_places) for span in spans),
         near_misses=tuple(
             _read_near_miss(row, video_places[named[row["video"]]], target_cells[row["target"]]) for row in near_misses
         ),
+        is_exact=bool(run["config"]["spans"]["exact"]),
         digest=digest,
     )
 
@@ -160,8 +173,8 @@ def _iterate_spans(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, An
                 yield {key: span.get(key) for key in _SPAN_KEYS}
 
 
-_SPAN_KEYS = ("video", "target", "start", "end", "hits", "best_similarity", "mean_similarity", "clip", "clip_start",
-              "picture", "last_picture")  # fmt: skip
+_SPAN_KEYS = ("video", "target", "start", "end", "first_hit", "last_hit", "hits", "best_similarity", "mean_similarity",
+              "clip", "clip_start", "picture", "last_picture")  # fmt: skip
 
 
 def _iterate_rows(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, str]]:
@@ -181,6 +194,7 @@ def _read_video(video_id: str, outcome: Mapping[str, Any] | None, record: VideoR
         outcome = {"state": record.state, "reason": record.reason}
     return ReportVideo(
         id=video_id,
+        key=video_id if record is None else record.video_id,
         address="" if record is None else record.path.absolute().as_uri(),
         state="done" if outcome is None else str(outcome["state"]),
         reason="" if outcome is None else str(outcome["reason"]),
@@ -197,6 +211,8 @@ def _read_span(span: Mapping[str, Any], videos: Mapping[str, int], targets: Mapp
         target=targets[span["target"]],
         start=float(span["start"]),
         end=float(span["end"]),
+        first=float(span["first_hit"]),
+        last=float(span["last_hit"]),
         hits=int(span["hits"]),
         best=span["best_similarity"],
         mean=span["mean_similarity"],
@@ -216,5 +232,6 @@ def _read_near_miss(row: Mapping[str, str], video: int, target: int) -> ReportNe
         faces=int(row["faces"]),
         best=float(row["best_similarity"]) if row["best_similarity"] else None,
         reason=row["reason"],
+        track=int(row["track"]),
         **scores,
     )

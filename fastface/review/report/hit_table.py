@@ -4,7 +4,8 @@
 curves together have a fixed size.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pyarrow import csv
 
 from fastface.errors import ConfigError
 from fastface.names import text_cell
-from fastface.review.report.answer import Answer
+from fastface.review.report.answer import Answer, ReportSpan
 
 _BLOCK_BYTES = 4 << 20
 _FEWEST_BINS, _MOST_BINS = 24, 1500
@@ -36,10 +37,13 @@ class HitBlock:
     pts: npt.NDArray[np.int64]
     x1: npt.NDArray[np.float64]
     similarity: npt.NDArray[np.float64]
+    is_decided: npt.NDArray[np.bool_]  # hits by an earlier decision of the user
 
 
 def iterate_hits(path: Path, answer: Answer) -> Iterator[HitBlock]:
     """Yield the hits of an answer. Rows with another video or target than the answer's are left out.
+
+    Hits of the persons of an expression come once more as hits of the expression, if they are inside its moments.
 
     Raises:
         ConfigError: The table is damaged.
@@ -47,7 +51,7 @@ def iterate_hits(path: Path, answer: Answer) -> Iterator[HitBlock]:
     if not path.is_file():
         return
     kinds = {"time": pa.float64(), "pts": pa.int64(), "x1": pa.float64(), "similarity": pa.float64()}
-    kinds |= dict.fromkeys(("video", "target"), pa.dictionary(pa.int32(), pa.string()))
+    kinds |= dict.fromkeys(("video", "target", "by"), pa.dictionary(pa.int32(), pa.string()))
     videos = {text_cell(video.id): place for place, video in enumerate(answer.videos)}
     targets = {text_cell(label): place for place, label in enumerate(answer.targets)}
     try:
@@ -61,9 +65,34 @@ def iterate_hits(path: Path, answer: Answer) -> Iterator[HitBlock]:
                 video, target = _places(batch.column("video"), videos), _places(batch.column("target"), targets)
                 kept = (video >= 0) & (target >= 0)
                 columns = {name: batch.column(name).to_numpy(zero_copy_only=False)[kept] for name in list(kinds)[:4]}
-                yield HitBlock(video[kept], target[kept], **columns)
+                is_decided = _places(batch.column("by"), {"decision": 0}) == 0
+                hits = HitBlock(video[kept], target[kept], **columns, is_decided=is_decided[kept])
+                yield hits
+                for expression, persons in answer.expressions.items():
+                    is_inside = _inside(hits, [span for span in answer.spans if span.target == expression])
+                    yield _select(hits, is_inside & np.isin(hits.target, persons), expression)
     except pa.ArrowInvalid as error:
         raise ConfigError(f"{str(path)!r} is damaged; search again, to write it: fastface find -t PHOTOS") from error
+
+
+def _inside(hits: HitBlock, spans: Sequence[ReportSpan]) -> npt.NDArray[np.bool_]:
+    """Return (n,) whether each hit is inside one of the spans of one target, without their padding."""
+    inside = np.zeros(len(hits.time), np.bool_)
+    for video in np.unique(hits.video).tolist():
+        bounds = sorted((span.first, span.last) for span in spans if span.video == video)
+        first, last = np.array([(-np.inf, -np.inf), *bounds]).T
+        rows = np.flatnonzero(hits.video == video)
+        inside[rows] = hits.time[rows] <= last[np.searchsorted(first, hits.time[rows], side="right") - 1]
+    return inside
+
+
+_COLUMNS = ("video", "target", "time", "pts", "x1", "similarity", "is_decided")
+
+
+def _select(hits: HitBlock, rows: npt.NDArray[np.bool_], target: int) -> HitBlock:
+    """Return some of the hits, as hits of another target."""
+    chosen = {name: getattr(hits, name)[rows] for name in _COLUMNS}
+    return HitBlock(**{**chosen, "target": np.full_like(chosen["target"], target)})
 
 
 def _places(column: pa.DictionaryArray, places: Mapping[str, int]) -> npt.NDArray[np.int64]:
@@ -71,6 +100,30 @@ def _places(column: pa.DictionaryArray, places: Mapping[str, int]) -> npt.NDArra
     known = np.array([places.get(name, -1) for name in column.dictionary.to_pylist()] or [-1], np.int64)
     found: npt.NDArray[np.int64] = known[column.indices.to_numpy()]
     return found
+
+
+class DecidedHits:
+    """Number of hits in each span that are there by an earlier decision.
+
+    Args:
+        answer: The answer.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.counts = [0] * len(answer.spans)
+        self._spans: dict[tuple[int, int], tuple[list[float], list[int]]] = {}
+        for place, span in enumerate(answer.spans):
+            starts, places = self._spans.setdefault((span.video, span.target), ([], []))
+            starts.append(span.start)
+            places.append(place)
+
+    def add(self, hits: HitBlock) -> None:
+        """Add hits."""
+        for row in np.flatnonzero(hits.is_decided).tolist():
+            starts, places = self._spans.get((int(hits.video[row]), int(hits.target[row])), ([], []))
+            place = bisect_right(starts, float(hits.time[row])) - 1
+            if place >= 0:
+                self.counts[places[place]] += 1
 
 
 class SimilarityCurves:

@@ -1,30 +1,37 @@
 """Choose a picture for each span and near miss, from those that the scan kept. Nothing is decoded.
 
 `report_page` calls it. The picture of a span shows its hit with the highest similarity among the hits with a picture.
-review.csv names a track by its first and last time and its number of faces; if two tracks fit, neither is shown,
-because a wrong picture would mislead a reviewer.
+That of a near miss is the best picture of its track. A track that another scan has changed since the answer has none,
+because a wrong picture would mislead a reviewer. A span without a picture in the index shows its best crop.
 """
 
+import csv
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fastface.errors import FaceIndexError
-from fastface.index.portraits import portrait_rows
+from fastface.errors import ConfigError, FaceIndexError
+from fastface.gallery.matching import VideoFaces
+from fastface.index.ledger import Ledger
 from fastface.index.store import VideoIndex
+from fastface.names import text_cell
 from fastface.review.report.answer import Answer
 from fastface.review.report.hit_table import HitBlock
+from fastface.runtime.index_settings import read_sampling
+from fastface.search.video_faces import read_video_faces
 from fastface.types import Thumbnails
 
 _EDGE = 0.06
 """Maximum difference of a left edge from its cell in hits.csv, in pixels: the cell has one decimal."""
-_APART = 0.5
-"""Maximum difference of a track's first and last time together from those of its near miss, in seconds."""
+_ROUNDING = 0.0005 + 1e-9
+"""Seconds by which a time in review.csv may differ from the exact one."""
+_SIDE, _CROP_BYTES = 144, 12_000
+"""Side of a crop in the page in pixels, and its size at most."""
 _SMALL = 80
 """Side in pixels of pictures that are made smaller, because there are many."""
 
@@ -35,9 +42,10 @@ class ChosenPicture:
 
     item: int  # place among the spans; near misses follow them
     video: int
-    row: int
+    row: int  # -1 if the picture is a crop
     time: float
     size: int
+    crop: str = ""  # path of the crop below the folder of the answer
 
 
 class PictureChooser:
@@ -45,11 +53,13 @@ class PictureChooser:
 
     Args:
         root: Folder of the index.
+        ledger: Ledger of the output folder.
         answer: The answer.
     """
 
-    def __init__(self, root: Path, answer: Answer) -> None:
+    def __init__(self, root: Path, ledger: Ledger, answer: Answer) -> None:
         self._root = root
+        self._ledger = ledger
         self._answer = answer
         self._spans: dict[int, dict[int, tuple[list[float], list[int]]]] = defaultdict(dict)
         for place, span in enumerate(answer.spans):
@@ -60,8 +70,6 @@ class PictureChooser:
         for place, near_miss in enumerate(answer.near_misses):
             self._near_misses[near_miss.video].append(place)
         self._best: dict[int, tuple[float, ChosenPicture]] = {}
-        self._owned: dict[int, set[tuple[int, int]]] = defaultdict(set)
-        """{video: rows of pictures and the target that they are hits of}, of videos with near misses."""
         self._loaded: tuple[int, Thumbnails] = (-1, Thumbnails.empty())
 
     def add(self, hits: HitBlock) -> None:
@@ -72,15 +80,11 @@ class PictureChooser:
 
     def _add_video(self, video: int, hits: HitBlock, start: int, end: int) -> None:
         portraits = self._load(video)
-        rows: dict[int, list[int]] = defaultdict(list)
-        for row, pts in enumerate(portraits.pts.tolist()):
-            rows[pts].append(row)
+        rows = _number_rows(portraits)
         for hit in (start + np.flatnonzero(np.isin(hits.pts[start:end], portraits.pts))).tolist():
             near = [row for row in rows[int(hits.pts[hit])] if abs(portraits.x1[row] - hits.x1[hit]) < _EDGE]
             if near:
                 row, target, time = near[0], int(hits.target[hit]), float(hits.time[hit])
-                if video in self._near_misses:
-                    self._owned[video].add((row, target))
                 self._offer(video, target, time, float(hits.similarity[hit]), row)
 
     def _offer(self, video: int, target: int, time: float, similarity: float, row: int) -> None:
@@ -103,38 +107,107 @@ class PictureChooser:
 
     def _choose_near_misses(self, video: int) -> Iterator[ChosenPicture]:
         portraits = self._load(video)
-        if not len(portraits):
+        found = self._read_tracks(video) if len(portraits) else None
+        if found is None:
             return
-        faces = VideoIndex(self._root, self._answer.videos[video].id).faces().without_embeddings()
-        shown = portrait_rows(portraits, faces)
-        numbers, track, counts = np.unique(faces.tracks, return_inverse=True, return_counts=True)
-        first, last = np.full(len(numbers), np.inf), np.full(len(numbers), -np.inf)
-        np.minimum.at(first, track, faces.time)
-        np.maximum.at(last, track, faces.time)
+        faces, numbers = found.faces, found.faces.tracks
+        bounds = dict(
+            zip(found.tracks.number.tolist(), zip(found.tracks.start, found.tracks.end, strict=True), strict=True)
+        )
+        shown: dict[int, list[tuple[float, int, int]]] = defaultdict(list)  # by track: worth, picture and face
+        rows = _number_rows(portraits)
+        for face in np.flatnonzero(np.isin(faces.pts, portraits.pts)).tolist():
+            for row in rows[int(faces.pts[face])]:
+                if abs(portraits.x1[row] - faces.boxes[face, 0]) < _EDGE:
+                    shown[int(numbers[face])].append((float(portraits.worth[row]), -row, face))
         for place in self._near_misses[video]:
             wanted = self._answer.near_misses[place]
-            taken = [track[shown[row]] for row, target in self._owned[video] if target == wanted.target]
-            apart = np.round(np.abs(first - wanted.start) + np.abs(last - wanted.end), 2)
-            apart[taken] = np.inf
-            fits = apart == apart.min()
-            few = np.where(fits, np.abs(counts - wanted.faces), np.iinfo(np.int64).max)
-            best = np.flatnonzero(few == few.min())
-            rows = np.flatnonzero(np.isin(track[shown], best))
-            if apart[best[0]] > _APART or len(best) > 1 or not len(rows):
+            if not shown[wanted.track]:
                 continue
-            row = int(rows[np.argmax(portraits.worth[rows])])
-            size = len(portraits.jpeg[row])
-            yield ChosenPicture(len(self._answer.spans) + place, video, row, float(faces.time[shown[row]]), size)
+            apart = np.subtract(bounds[wanted.track], (wanted.start, wanted.end))
+            if np.abs(apart).max() < _ROUNDING:
+                _, negative_row, face = max(shown[wanted.track])
+                size, time = len(portraits.jpeg[-negative_row]), float(faces.time[face])
+                yield ChosenPicture(len(self._answer.spans) + place, video, -negative_row, time, size)
+
+    def _read_tracks(self, video: int) -> VideoFaces | None:
+        """Return the faces and tracks that the answer was made of; None if they cannot be read."""
+        record = self._ledger.video(self._answer.videos[video].key)
+        if record is None or record.info is None:
+            return None
+        index = VideoIndex(self._root, record.video_id)
+        units = self._ledger.units(record.video_id).values()
+        try:
+            sampling = read_sampling(index.metadata())
+            return read_video_faces(index, record.info, sampling, tuple(units), exact=self._answer.is_exact)
+        except FaceIndexError:
+            return None
 
     def _load(self, video: int) -> Thumbnails:
         """Return the pictures of a video; none if they cannot be read. One video is in memory at a time."""
         if self._loaded[0] != video:
             try:
-                found = VideoIndex(self._root, self._answer.videos[video].id).portraits()
+                found = VideoIndex(self._root, self._answer.videos[video].key).portraits()
             except FaceIndexError:
                 found = Thumbnails.empty()
             self._loaded = video, found
         return self._loaded[1]
+
+
+def _number_rows(portraits: Thumbnails) -> dict[int, list[int]]:
+    """Return the rows of pictures, by pts."""
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, pts in enumerate(portraits.pts.tolist()):
+        rows[pts].append(row)
+    return rows
+
+
+def choose_crops(folder: Path, answer: Answer, chosen: Sequence[ChosenPicture]) -> list[ChosenPicture]:
+    """Choose the crop with the highest similarity for each span that has no other picture.
+
+    Args:
+        folder: Folder of the answer.
+        answer: The answer.
+        chosen: The pictures of the index.
+
+    Raises:
+        ConfigError: The table of crops is damaged.
+    """
+    table = folder / "crops" / "crops.csv"
+    if not table.is_file():
+        return []
+    with_picture = {picture.item for picture in chosen}
+    spans: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for item, span in enumerate(answer.spans):
+        if item not in with_picture:
+            spans[text_cell(answer.videos[span.video].id), text_cell(answer.targets[span.target])].append(item)
+    best: dict[int, tuple[float, ChosenPicture]] = {}
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                for item in spans.get((row["video"], row["target"]), ()):
+                    span, time, similarity = answer.spans[item], float(row["time"]), float(row["similarity"] or 0)
+                    if span.start <= time <= span.end and (item not in best or similarity > best[item][0]):
+                        crop = ChosenPicture(item, span.video, -1, time, _CROP_BYTES, row["file"])
+                        best[item] = similarity, crop
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise ConfigError(f"{str(table)!r} is damaged; search again, to write it: fastface find -t PHOTOS") from error
+    return [picture for _, picture in best.values()]
+
+
+def read_crop(path: Path) -> bytes:
+    """Return a crop as JPEG in the size of a picture of the index; empty if it cannot be read."""
+    try:
+        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return b""
+    if picture is None:
+        return b""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 4, (width - side) // 2  # of a high crop, the part with the face
+    square = cv2.resize(picture[top : top + side, left : left + side], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", square, (cv2.IMWRITE_JPEG_QUALITY, 80))[1].tobytes()
 
 
 def limit_pictures(chosen: list[ChosenPicture], answer: Answer, most_bytes: int) -> tuple[list[ChosenPicture], bool]:

@@ -16,6 +16,10 @@ const videoOf = (item) => read(item, "video");
 const targetOf = (item) => read(item, "target");
 const startOf = (item) => read(item, "start");
 const endOf = (item) => read(item, "end");
+// An expression of --where is no person: its spans follow from the decisions on its persons.
+const expressions = new Set(facts.expressions);
+const persons = targets.map((_, target) => target).filter((target) => !expressions.has(target));
+const isDecidable = (item) => isNear(item) || !expressions.has(targetOf(item));
 const scoreOf = (item) => read(item, "best") ?? 0;
 
 const itemsOf = videos.map(() => []);
@@ -49,6 +53,7 @@ const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]
 const shown = (text) => text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 const label = (target) => shown(targets[target]);
 const counted = (count, noun, plural = `${noun}s`) => `${count.toLocaleString("en")}\u00a0${count === 1 ? noun : plural}`;
+const countTargets = (count) => (expressions.size ? counted(count, "person or expression", "persons and expressions") : counted(count, "person"));
 const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
 const length = (time) => (time > 0 && time < 0.5 ? "<0:01" : clock(time));
 

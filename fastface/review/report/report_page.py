@@ -18,10 +18,17 @@ from fastface.export.plan import clip_name
 from fastface.export.tables.html_page import shown_text, to_json, write_page
 from fastface.index.ledger import Ledger
 from fastface.index.store import VideoIndex
-from fastface.names import label_name, pluralize
+from fastface.names import label_name, pluralize, valid_text
 from fastface.review.report.answer import Answer, ReportSpan, read_answer
-from fastface.review.report.hit_table import SimilarityCurves, iterate_hits
-from fastface.review.report.pictures import ChosenPicture, PictureChooser, limit_pictures, shrink_picture
+from fastface.review.report.hit_table import DecidedHits, SimilarityCurves, iterate_hits
+from fastface.review.report.pictures import (
+    ChosenPicture,
+    PictureChooser,
+    choose_crops,
+    limit_pictures,
+    read_crop,
+    shrink_picture,
+)
 from fastface.review.report.run_facts import list_faults, list_run_facts
 from fastface.runtime.output_folder import OutputFolder
 
@@ -30,6 +37,9 @@ REPORT = "report.html"
 
 _SCRIPTS = ("report_timelines", "report_review", "report_views")
 
+_TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "crops/crops.csv", "run.json")
+_MOST_FILES = 500
+"""Maximum number of reels, and of sheets, that the page links."""
 _MOST_VIDEOS = 10_000
 _MOST_PAIRS = 100_000
 _MOST_NEAR_MISSES = 15_000
@@ -80,20 +90,24 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     whole = read_answer(folder, ledger)
     pairs = _sum_up_pairs(whole.spans)
     answer, left_out = _limit_answer(whole, pairs)
-    curves, chooser = SimilarityCurves(answer, _CURVE_BYTES), PictureChooser(out.index, answer)
+    curves, decided = SimilarityCurves(answer, _CURVE_BYTES), DecidedHits(answer)
+    chooser = PictureChooser(out.index, ledger, answer)
     for block in iterate_hits(folder / "hits.csv", answer):
         curves.add(block)
+        decided.add(block)
         chooser.add(block)
     option = "--out=" if str(out.root).startswith("-") else "-o "
     facts = to_json(
         {
-            **_page_facts(whole, answer, curves),
+            **_page_facts(whole, answer, curves, decided),
             "pairs": _list_pairs(whole, answer, pairs),
+            "files": _list_files(folder),
             "command": shown_text(f"fastface correct decisions.json {option}{shlex.quote(str(out.root))}"),
         }
     )
     curve_texts = to_json([[video, target, _text(curve)] for video, target, curve in curves.list_curves()])
     chosen = chooser.choose()
+    chosen += choose_crops(folder, answer, chosen)
     room = max(0, _PAGE_BYTES - len(facts) - len(curve_texts)) * 3 // 4
     kept, is_smaller = limit_pictures(chosen, answer, room)
     if curves.num_left_out:
@@ -109,9 +123,18 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
         facts=facts,
         curves=curve_texts,
         left_out=to_json(left_out),
-        pictures="\n".join(_picture_elements(out.index, answer, kept, is_smaller=is_smaller)),
+        pictures="\n".join(_picture_elements(out.index, folder, answer, kept, is_smaller=is_smaller)),
     )
     return WrittenReport(folder / REPORT, len(answer.spans), len(answer.near_misses), len(kept), tuple(left_out))
+
+
+def _list_files(folder: Path) -> list[str]:
+    """List the tables, reels and sheets of an answer, as paths below its folder."""
+    found = [name for name in _TABLES if (folder / name).is_file()]
+    for kind in ("reels", "sheets"):
+        paths = sorted((folder / kind).glob("[!.]*"))[:_MOST_FILES]
+        found += [f"{kind}/{path.name}" for path in paths if valid_text(path.name) == path.name]
+    return found
 
 
 def _list_pairs(whole: Answer, answer: Answer, pairs: Sequence[_Pair]) -> list[list[Any]]:
@@ -185,7 +208,7 @@ def _has_usual_clip(answer: Answer, span: ReportSpan) -> bool:
     return span.clip == f"clips/{answer.videos[span.video].id}/{name}"
 
 
-def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict[str, Any]:
+def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves, decided: DecidedHits) -> dict[str, Any]:
     """Return what the script shows; lists of many rows are stored by column, which is half as long."""
     run = whole.run
     rule = run["thresholds"]["tracks"]
@@ -207,7 +230,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict
         "threshold": run["thresholds"]["enter"] if rule is None else rule["anywhere"],
         "targets": answer.targets,
         "where": [place for place, label in enumerate(answer.targets) if label in where],
-        "expressions": [place for place, label in enumerate(answer.targets) if label in where - {*run["targets"]}],
+        "expressions": list(answer.expressions),
         "clipNames": [label_name(label, answer.targets) for label in answer.targets],
         "videos": [
             [video.id, video.address, round(length, 3), video.player_offset, int(video.is_film), video.state]
@@ -217,6 +240,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves) -> dict
         "run": [asdict(group) for group in list_run_facts(run)],
         "spans": {
             **_columns(spans, ("video", "target", "start", "end", "hits", "best", "mean")),
+            "decided": decided.counts if any(decided.counts) else [],
             "clip": [1 if span.clip and _has_usual_clip(answer, span) else span.clip or 0 for span in spans],
             "clipStart": [0 if span.clip_start == span.start else span.clip_start for span in spans],
             "picture": [span.picture for span in spans] if any(span.picture for span in spans) else [],
@@ -234,16 +258,20 @@ def _columns(rows: Sequence[Any], names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: [getattr(row, name) for row in rows] for name in names}
 
 
-def _picture_elements(root: Path, answer: Answer, kept: Sequence[ChosenPicture], *, is_smaller: bool) -> Iterator[str]:
+def _picture_elements(
+    root: Path, folder: Path, answer: Answer, kept: Sequence[ChosenPicture], *, is_smaller: bool
+) -> Iterator[str]:
     """Yield an element for each video, so that the page decodes only the visible ones."""
     by_video: dict[int, list[ChosenPicture]] = defaultdict(list)
     for picture in kept:
         by_video[picture.video].append(picture)
     for video, pictures in by_video.items():
-        jpegs = VideoIndex(root, answer.videos[video].id).portraits().jpeg
+        is_indexed = any(not one.crop for one in pictures)
+        jpegs = VideoIndex(root, answer.videos[video].key).portraits().jpeg if is_indexed else ()
         rows = []
         for one in pictures:
-            jpeg = shrink_picture(jpegs[one.row]) if is_smaller else jpegs[one.row]
+            jpeg = read_crop(folder / one.crop) if one.crop else jpegs[one.row]
+            jpeg = shrink_picture(jpeg) if is_smaller and jpeg else jpeg
             if jpeg:
                 rows.append([one.item, round(one.time, 3), _text(jpeg)])
         yield f'<script type="application/json" id="pictures-{video}">{to_json(rows)}</script>'

@@ -10,15 +10,22 @@ const WORDS = { confirmed: "confirmed", rejected: "rejected" };
 const verdictWords = ({ verdict, person }) => WORDS[verdict] ?? `is ${label(person)}`;
 const MARKS = { confirmed: "✓", rejected: "✗", given: "→" };
 
-function verdictText(item) {
-  const verdict = verdicts.get(item);
-  return verdict ? [element("span", `mark ${verdict.verdict}`, `${MARKS[verdict.verdict]} `, verdictWords(verdict))] : [];
+// Spans that an earlier decision confirmed: in part, if they have other hits too.
+function earlierWords(item) {
+  const count = isNear(item) || !isDecidable(item) ? 0 : spans.decided[item] ?? 0;
+  if (!count) return "";
+  return count < spans.hits[item] ? "confirmed earlier in part" : "confirmed earlier";
 }
 
-// A decision is on the faces of one person: a moment of several persons is none.
-const isPerson = (target) => !facts.expressions.includes(target);
-const persons = [...targets.keys()].filter(isPerson);
-const isDecidable = (item) => isPerson(targetOf(item));
+const isOpen = (item) => !verdicts.has(item) && earlierWords(item) !== "confirmed earlier";
+const decisionWords = (item) => (verdicts.has(item) ? verdictWords(verdicts.get(item)) : earlierWords(item));
+const decisionClass = (item) => verdicts.get(item)?.verdict ?? (isOpen(item) ? "" : "confirmed");
+
+function verdictText(item) {
+  const words = decisionWords(item);
+  const verdict = verdicts.get(item)?.verdict ?? "confirmed";
+  return words ? [element("span", `mark ${verdict}`, `${MARKS[verdict]} `, words)] : [];
+}
 
 function decide(items, verdict, person = null) {
   steps.push(items.map((item) => [item, verdicts.get(item)]));
@@ -49,7 +56,7 @@ function changed(items) {
   showBar();
   for (const item of items.length > 200 ? [] : items) {
     for (const made of document.querySelectorAll(`.item[data-item="${item}"]`)) {
-      made.setAttribute("class", `item ${isNear(item) ? "is-near" : ""} ${verdicts.get(item)?.verdict ?? ""}`);
+      made.setAttribute("class", `item ${isNear(item) ? "is-near" : ""} ${decisionClass(item)}`);
       made.setAttribute("aria-label", describe(item));
     }
   }
@@ -128,8 +135,10 @@ async function copy() {
 
 // ---- answers of one item
 
+const FOLLOWS = "Spans of an expression follow from your decisions on its persons. Search with --persons to see the spans of the persons.";
+
 function verdictButtons(item) {
-  if (!isDecidable(item)) return [];
+  if (!isDecidable(item)) return [element("p", "faint", FOLLOWS)];
   const held = verdicts.get(item);
   const act = (verdict) => () => answer(item, verdict);
   const made = [
@@ -153,8 +162,8 @@ function verdictButtons(item) {
 function answer(item, verdict, person = null) {
   decide([item], verdict, person);
   if (byId("review").hidden || item !== current()) return;
-  const next = queue.findIndex((one, place) => place > at && !verdicts.has(one));
-  const open = next >= 0 ? next : queue.findIndex((one) => !verdicts.has(one));
+  const next = queue.findIndex((one, place) => place > at && isOpen(one));
+  const open = next >= 0 ? next : queue.findIndex(isOpen);
   if (open >= 0) goTo(queue[open]);
 }
 
@@ -205,8 +214,8 @@ function thumb(item, place) {
   made.setAttribute("aria-label", describe(item));
   made.setAttribute("aria-selected", String(place === at));
   made.tabIndex = -1;
-  const verdict = verdicts.get(item);
-  if (verdict) made.append(element("i", `mark ${verdict.verdict}`, MARKS[verdict.verdict]));
+  const verdict = decisionClass(item);
+  if (verdict) made.append(element("i", `mark ${verdict}`, MARKS[verdict]));
   made.classList.toggle("is-current", place === at);
   made.classList.toggle("is-near", isNear(item));
   return made;
@@ -227,7 +236,7 @@ const ORDERS = {
 function showReview() {
   const held = current();
   queue = foundItems(byId("review-kind").value).filter(isDecidable).sort((one, other) => ORDERS[byId("review-order").value](one, other) || one - other);
-  if (byId("open-only").checked) queue = queue.filter((item) => !verdicts.has(item));
+  if (byId("open-only").checked) queue = queue.filter(isOpen);
   at = Math.max(0, queue.indexOf(held));
   columns = Math.max(1, Math.floor(byId("queue").clientWidth / (THUMB + 8)));
   const firsts = [];
@@ -235,6 +244,8 @@ function showReview() {
   queueRows.show(firsts);
   showCard();
   showBulk();
+  byId("follows").hidden = !expressions.size;
+  byId("follows").textContent = FOLLOWS;
   return queue.length;
 }
 
@@ -273,8 +284,7 @@ function showCard() {
   const item = current();
   byId("card").hidden = item === null;
   if (item === null) return;
-  const verdict = verdicts.get(item);
-  byId("card").className = verdict?.verdict ?? "";
+  byId("card").className = decisionClass(item);
   const shownPicture = pictureOf(item) ? [image(item)] : [element("figcaption", "faint", "No picture of this moment. Press p to play it.")];
   byId("face").replaceChildren(...shownPicture);
   byId("place").textContent = `${(at + 1).toLocaleString("en")} of ${queue.length.toLocaleString("en")}${isNear(item) ? " · near miss" : ""}`;
@@ -292,7 +302,7 @@ function showCard() {
 
 // ---- many at once
 
-const openItems = (isIn) => queue.filter((item) => !verdicts.has(item) && read(item, "best") !== null && isIn(read(item, "best")));
+const openItems = (isIn) => queue.filter((item) => isOpen(item) && read(item, "best") !== null && isIn(read(item, "best")));
 
 function showBulk() {
   const text = byId("limit").value;

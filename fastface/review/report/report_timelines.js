@@ -48,7 +48,7 @@ function drawItem(item) {
   const wide = Math.max(3, to - from);
   const place = { x: Math.min(from, WIDTH - wide).toFixed(1), width: wide.toFixed(1) };
   const made = shape("g", "", { tabindex: -1, role: "button", "aria-label": describe(item) });
-  made.setAttribute("class", `item ${isNear(item) ? "is-near" : ""} ${verdicts.get(item)?.verdict ?? ""}`);
+  made.setAttribute("class", `item ${isNear(item) ? "is-near" : ""} ${decisionClass(item)}`);
   made.dataset.item = item;
   made.append(shape("rect", "body", { ...place, y: isNear(item) ? HEIGHT - 9 : 0, height: isNear(item) ? 9 : HEIGHT }));
   const points = pointsOf(item).map(([time, similarity]) => `${across(videoOf(item), time).toFixed(1)} ${(HEIGHT * (1 - similarity)).toFixed(1)}`);
@@ -63,8 +63,8 @@ function drawItem(item) {
 }
 
 function describe(item) {
-  const verdict = verdicts.get(item);
-  const said = verdict ? `, ${verdictWords(verdict)}` : "";
+  const words = decisionWords(item);
+  const said = words ? `, ${words}` : "";
   return `${label(targetOf(item))}, ${isNear(item) ? "near miss, " : ""}${when(item)}, similarity ${score(read(item, "best"))}${said}`;
 }
 
@@ -134,7 +134,7 @@ function showTip(item, video, time, x, box) {
     if (pictureOf(item)) parts.push(image(item));
     const lines = [element("strong", "", named(targets[targetOf(item)])), element("span", "", `${instant(time)} · similarity ${score(similarityAt(item, time))}`)];
     lines.push(element("span", "faint", isNear(item) ? `near miss · ${shown(facts.reasons[read(item, "reason")])}` : when(item)));
-    if (verdicts.has(item)) lines.push(element("span", "", verdictWords(verdicts.get(item))));
+    if (decisionWords(item)) lines.push(element("span", "", decisionWords(item)));
     parts.push(element("div", "lines", ...lines));
   } else parts.push(element("div", "lines", instant(time)));
   tip.replaceChildren(...parts);
@@ -182,7 +182,7 @@ function axis(video) {
 function videoBlock(video) {
   const lanes = lanesOf(video);
   const total = secondsOf(video, filter.target);
-  const told = lanes.length ? [counted(lanes.length, "person"), length(total)] : ["no person found"];
+  const told = lanes.length ? [countTargets(lanes.length), length(total)] : ["no person found"];
   const link = element("a", "source", "open");
   link.href = videos[video].address;
   const head = element("div", "video-head", element("h3", "", named(videos[video].id)), element("span", "faint", [...told, ...(videos[video].length && videos[video].isFilm ? [`of ${clock(videos[video].length)}`] : [])].join(" · ")));

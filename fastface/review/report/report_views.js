@@ -44,8 +44,17 @@ function showFaults(isAll) {
   byId("more-faults").textContent = `Show ${[...(more > 0 ? [`${more} more`] : []), ...(remarks ? [counted(remarks, "remark")] : [])].join(" and ")}`;
 }
 
+function fileList() {
+  const links = facts.files.map((path) => {
+    const link = element("a", "", named(path));
+    link.href = path.split("/").map(encodeURIComponent).join("/");
+    return element("li", "", link);
+  });
+  return element("section", "group", element("h2", "", "Files"), element("ul", "files", ...links));
+}
+
 function showRun() {
-  byId("run-groups").replaceChildren(...facts.run.filter(({ facts: rows }) => rows.length).map(({ heading, facts: rows }) => {
+  byId("run-groups").replaceChildren(...(facts.files.length ? [fileList()] : []), ...facts.run.filter(({ facts: rows }) => rows.length).map(({ heading, facts: rows }) => {
     const list = element("dl", "facts", ...rows.map(([name, value]) => fact(shown(name), shown(value))));
     if (heading !== "Settings") return element("section", "group", element("h2", "", heading), list);
     return element("details", "group", element("summary", "", element("h2", "", heading)), list);

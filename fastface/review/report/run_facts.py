@@ -72,7 +72,8 @@ def _sum_up(left_out: Sequence[Mapping[str, Any]]) -> str:
 def list_run_facts(run: Mapping[str, Any]) -> list[FactGroup]:
     """List the facts of a run: time, networks, thresholds, counts, settings."""
     device, models, counts = run["device"], run["models"], run["counts"]
-    times = [("command", f"fastface {run['command']}"), ("version", run["version"]), ("started", run["started"])]
+    times = [("command", f"fastface {run['command']}"), ("answer", run["answer"])]
+    times += [("expression", one) for one in run["where"]] + [("version", run["version"]), ("started", run["started"])]
     times += [("finished", run["finished"]), ("duration", f"{run['seconds']:.1f} s")]
     times += [(f"· {name}", f"{seconds:.1f} s") for name, seconds in run["phases"].items()]
     networks = [("pack", models["pack"]), ("licence", models["licence"]), *_describe_networks(models)]

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from report_tools import Drawn, DrawnAnswer, PageContent, picture, write_answer, write_report
@@ -110,19 +111,101 @@ def test_each_span_and_near_miss_gets_the_picture_of_its_best_moment(page: PageC
     assert (first[0][1], first[1][1]) == (picture(0), picture(5))
 
 
-def test_two_tracks_that_fit_a_near_miss_give_it_no_picture(tmp_path: Path) -> None:
+def test_of_two_tracks_at_one_time_the_near_miss_shows_its_own(tmp_path: Path) -> None:
     twice = (Drawn("a.mp4", "Alice", 60.0, 62.0, 0.41), Drawn("a.mp4", "Bob", 60.0, 62.0, 0.4))
-    alone = DrawnAnswer(("Alice", "Bob"), {"a.mp4": 100.0}, (), twice, ("a.mp4",))
-    write_answer(tmp_path / "out", alone, tmp_path)
-    assert write_report(tmp_path / "out").num_pictures == 0
-    # A track with hits of the person cannot be the near miss, so the other one is.
-    span = Drawn("a.mp4", "Alice", 60.0, 62.0, 0.7)
-    write_answer(
-        tmp_path / "other", DrawnAnswer(("Alice",), {"a.mp4": 100.0}, (span,), twice[:1], ("a.mp4",)), tmp_path
-    )
-    assert write_report(tmp_path / "other").num_pictures == 2
-    pictures = _pictures(PageContent(tmp_path / "other" / "report.html"), 0)
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice", "Bob"), {"a.mp4": 100.0}, (), twice, ("a.mp4",)), tmp_path)
+    write_report(tmp_path / "out")
+    pictures = _pictures(PageContent(tmp_path / "out" / "report.html"), 0)
     assert pictures == {0: (60.0, picture(0)), 1: (60.0, picture(1))}
+
+
+def test_a_track_that_is_elsewhere_since_another_scan_is_not_shown(tmp_path: Path) -> None:
+    near = (Drawn("a.mp4", "Alice", 60.0, 62.0, 0.41), Drawn("a.mp4", "Alice", 70.0, 72.0, 0.4))
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 100.0}, (), near, ("a.mp4",)), tmp_path)
+    path = tmp_path / "out" / "review.csv"
+    path.write_text(path.read_text().replace("70.000", "70.500"))
+    assert write_report(tmp_path / "out").num_pictures == 1
+
+
+def test_a_span_of_an_expression_shows_its_persons_and_has_no_decision(tmp_path: Path) -> None:
+    where = "alice and not Bob"
+    spans = (
+        Drawn("a.mp4", "Alice", 10.0, 20.0, 0.8),
+        Drawn("a.mp4", "Bob", 10.0, 12.0, 0.9),
+        Drawn("a.mp4", where, 13.0, 20.0, 0.77),
+    )
+    drawn = DrawnAnswer(
+        ("Alice", "Bob"), {"a.mp4": 100.0}, spans, with_pictures=("a.mp4",), run={"where": [where, "alone(Bob)"]}
+    )
+    write_answer(tmp_path / "out", drawn, tmp_path)
+    table = tmp_path / "out" / "hits.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(row for row in rows if where not in row))  # hits.csv has persons alone
+    write_report(tmp_path / "out")
+    page = PageContent(tmp_path / "out" / "report.html")
+    facts = page.json("facts")
+    assert (facts["targets"], facts["expressions"]) == (["Alice", "Bob", where, "alone(Bob)"], [2, 3])
+    # Bob is gone from 13 s on; of Alice's hits there the first is the most similar.
+    assert {item: time for item, (time, _) in _pictures(page, 0).items()} == {0: 10.0, 1: 10.0, 2: 13.0}
+    curves = {target: np.frombuffer(base64.b64decode(text), np.uint8) for _, target, text in page.json("curves")}
+    assert np.flatnonzero(curves[2]).tolist() == [15 * second for second in range(13, 21)]
+    shown = {group["heading"]: group["facts"] for group in facts["run"]}["Run"]
+    assert [value for name, value in shown if name == "expression"] == [where, "alone(Bob)"]
+
+
+def test_hits_by_earlier_decisions_are_counted_for_each_span(tmp_path: Path) -> None:
+    spans = (
+        Drawn("a.mp4", "Alice", 10.0, 12.0),
+        Drawn("a.mp4", "Bob", 10.0, 12.0),
+        Drawn("a.mp4", "Alice", 20.0, 23.0),
+        Drawn("a.mp4", "Alice", 30.0, 31.0),
+    )
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice", "Bob"), {"a.mp4": 100.0}, spans), tmp_path)
+    write_report(tmp_path / "out")
+    assert PageContent(tmp_path / "out" / "report.html").json("facts")["spans"]["decided"] == []
+    table = tmp_path / "out" / "hits.csv"
+    rows = table.read_text().splitlines(keepends=True)
+    decided = ("a.mp4,Alice,10.000", "a.mp4,Alice,11.000", "a.mp4,Alice,12.000", "a.mp4,Alice,22.000")
+    table.write_text("".join(row.replace(",face,", ",decision,") if row.startswith(decided) else row for row in rows))
+    write_report(tmp_path / "out")
+    assert PageContent(tmp_path / "out" / "report.html").json("facts")["spans"]["decided"] == [3, 0, 1, 0]
+
+
+def test_a_span_without_a_picture_in_the_index_shows_its_best_crop(tmp_path: Path) -> None:
+    spans = (
+        Drawn("a.mp4", "Alice", 10.0, 12.0),
+        Drawn("a.mp4", "Alice", 20.0, 23.0),
+        Drawn("b.mp4", "Alice", 1.0, 2.0),
+    )
+    drawn = DrawnAnswer(("Alice",), {"a.mp4": 100.0, "b.mp4": 9.0}, spans, with_pictures=("b.mp4",))
+    write_answer(tmp_path / "out", drawn, tmp_path)
+    crops = tmp_path / "out" / "crops"
+    (crops / "Alice").mkdir(parents=True)
+    lines = ["video,target,time,similarity,file"]
+    for video, second, similarity in (("a.mp4", 11, 0.5), ("a.mp4", 12, 0.7), ("a.mp4", 50, 0.9), ("b.mp4", 1, 0.9)):
+        colour = np.full((400, 200, 3), min(255, 10 * second), np.uint8)
+        (crops / "Alice" / f"{second}.png").write_bytes(cv2.imencode(".png", colour)[1].tobytes())
+        lines.append(f"{video},Alice,{second}.000,{similarity},crops/Alice/{second}.png")
+    (crops / "crops.csv").write_text("\n".join([*lines, "a.mp4,Alice,21.000,0.8,crops/Alice/gone.png"]) + "\n")
+    write_report(tmp_path / "out")
+    page = PageContent(tmp_path / "out" / "report.html")
+    ((item, (time, jpeg)),) = _pictures(page, 0).items()
+    assert (item, time) == (0, 12.0)
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None and shown.shape == (144, 144, 3)
+    assert abs(float(shown.mean()) - 120) < 3
+    assert _pictures(page, 1)[2][1] == picture(0)  # the picture of the index comes first
+
+
+def test_tables_reels_and_sheets_of_the_answer_are_listed(tmp_path: Path) -> None:
+    write_answer(tmp_path / "out", DrawnAnswer(("Alice",), {"a.mp4": 9.0}, ()), tmp_path)
+    for name in ("reels/Alice.mp4", "sheets/#<i>-1.jpg", "sheets/.part", "clips/a.mp4"):
+        (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "out" / name).touch()
+    write_report(tmp_path / "out")
+    files = PageContent(tmp_path / "out" / "report.html").json("facts")["files"]
+    tables = ["spans.json", "hits.csv", "review.csv", "run.json"]
+    assert files == [*tables, "reels/Alice.mp4", "sheets/#<i>-1.jpg"]
 
 
 def test_spans_of_an_album_name_their_pictures(tmp_path: Path) -> None:
@@ -169,7 +252,7 @@ def test_a_page_needs_an_answer(tmp_path: Path) -> None:
     run = tmp_path / "out" / "run.json"
     told = json.loads(run.read_text())
     run.write_text(json.dumps({**told, "command": "scan"}))
-    with pytest.raises(ConfigError, match="was scanned after the last answer"):
+    with pytest.raises(ConfigError, match=r"the last search in .* was stopped"):
         write_report(tmp_path / "out")
     run.write_text(json.dumps(told))
     spans = tmp_path / "out" / "spans.json"
@@ -210,7 +293,7 @@ def test_the_facts_of_the_run_name_networks_licence_and_settings(page: PageConte
     assert groups["Networks"]["licence"] == "a licence"
     assert groups["Networks"]["detector"] == "net · float32 · sha256 abababababababab"
     assert groups["Thresholds"]["enter"] == "0.45"
-    assert groups["Settings"] == {"scan.batch": "8"}
+    assert groups["Settings"] == {"scan.batch": "8", "spans.exact": "no"}
 
 
 def test_a_hostile_name_cannot_end_its_element(out: Path) -> None:
