@@ -1,4 +1,4 @@
-"""Write CSV files and format their cells: RFC 4180, digits independent of the locale.
+"""Write and read CSV files, and format their cells: RFC 4180, digits independent of the locale.
 
 All tables use it; `tables` describes the whole format.
 """
@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 from fastface.files import atomic_path
@@ -40,6 +41,30 @@ def open_csv(path: Path, columns: Cells, *, private: bool = False) -> Iterator[C
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(columns)
         yield writer.writerow
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of some columns of each row, in this order; the table is read row by row.
+
+    Args:
+        path: A table of fastface, header first.
+        columns: Names of at least two columns.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It lacks a column, has a row with another number of cells, is not UTF-8, or no CSV.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        try:
+            header = next(reader, [])
+            take = itemgetter(*(header.index(name) for name in columns))
+            for row in reader:
+                if len(row) != len(header):
+                    raise ValueError(f"{len(row)} cells in a row of {len(header)} columns")
+                yield take(row)
+        except csv.Error as error:
+            raise ValueError(f"line {reader.line_num}: {error}") from error
 
 
 def format_csv(rows: Iterable[Cells]) -> str:

@@ -236,12 +236,12 @@ class CardSession:
             raise self._translate(error, batch.shape) from error
 
     def _translate(self, error: Exception, shape: tuple[int, ...]) -> Exception:
-        message, told = str(error.__cause__ or error), one_line(error)
+        message, reason = str(error.__cause__ or error), one_line(error)
         if is_out_of_memory(message):
-            return _OutOfMemoryError(told)
+            return _OutOfMemoryError(reason)
         if is_card_lost(message):
-            return DeviceLostError(f"{self.device.name} (card {self.device.device_id}) was lost: {told}")
-        return BackendError(f"ONNX Runtime failed on a batch of {shape}: {told}")
+            return DeviceLostError(f"{self.device.name} (card {self.device.device_id}) was lost: {reason}")
+        return BackendError(f"ONNX Runtime failed on a batch of {shape}: {reason}")
 
     def _bound_to(self, shape: tuple[int, ...]) -> _Bound:
         if shape in self._captured:

@@ -55,9 +55,9 @@ def check_device(device: DeviceInfo, folder: Path) -> None:
         (doubled,) = _open_session(device, folder).infer(picture)
     except BackendError as error:
         # The folder differs at every check, but the same fault must give the same line.
-        told = str(error).replace(f"{folder}{os.sep}", "")
+        reason = str(error).replace(f"{folder}{os.sep}", "")
         hint = "; see: nvidia-smi" if device.is_gpu else ""
-        raise BackendError(f"{device.provider} does not work on {device.name}: {told}{hint}") from error
+        raise BackendError(f"{device.provider} does not work on {device.name}: {reason}{hint}") from error
     if not np.array_equal(doubled, picture * np.float32(2)):
         raise BackendError(f"{device.name} gives wrong results with {device.versions}")
 

@@ -63,17 +63,17 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
     anchored, count, num_read = dict[Anchor, int](), 0, 0
     for video, (record, facts) in enumerate(zip(table.records, table.facts, strict=True)):
         context.interruption.check()
-        spoken_of = anchors.get(facts.video_id, ())
-        read = _read_bodies(context, table, cluster, video, lean=not spoken_of)
+        mentioned = anchors.get(facts.video_id, ())
+        read = _read_bodies(context, table, cluster, video, lean=not mentioned)
         if read is None:
             continue
         num_read += 1
-        bodies, faces, found = read
-        mates, frames = _mates(bodies, faces, found, table.tracks.video_rows(video).start, len(table.tracks) + count)
+        found = read.stretches
+        mates, frames = _mates(read, table.tracks.video_rows(video).start, len(table.tracks) + count)
         pairs.append(mates)
         seconds.append(frames * np.float64(facts.period))
-        for anchor in spoken_of:
-            number = anchored_track(bodies, anchor, is_film=record.info is None or record.info.is_film)
+        for anchor in mentioned:
+            number = anchored_track(read.bodies, anchor, is_film=record.info is None or record.info.is_film)
             rows = np.flatnonzero((found.tracks.number == number) & (found.owner == NO_CLUSTER))
             anchored.update((anchor, count + row) for row in rows.tolist())
         parts.append(found.tracks)
@@ -88,9 +88,9 @@ def take_unseen(context: RunContext, table: TrackTable, cluster: _Rows, correcti
     meetings = Meetings(np.concatenate(pairs), np.concatenate(seconds))
     first = int(cluster.max(initial=NO_CLUSTER)) + 1
     seen = {anchor: int(cluster[row]) for anchor, row in table.anchored.items()}
-    told = np.concatenate(owner)
-    joined = _join_owners(_name_owners(told, first), first, anchored, seen, corrections)
-    return BodyOnlyStretches(tracks, joined, told == NO_CLUSTER, meetings, anchored, cluster)
+    assigned = np.concatenate(owner)
+    joined = _join_owners(_name_owners(assigned, first), first, anchored, seen, corrections)
+    return BodyOnlyStretches(tracks, joined, assigned == NO_CLUSTER, meetings, anchored, cluster)
 
 
 def read_bodies(
@@ -106,13 +106,23 @@ def read_bodies(
     read = _read_bodies(context, table, unseen.cluster, video, lean=lean)
     if read is None:
         return None
-    bodies, _, found = read
-    return bodies, np.where(found.of == SEEN, SEEN, found.of + unseen.tracks.video_rows(video).start)
+    of = read.stretches.of
+    return read.bodies, np.where(of == SEEN, SEEN, of + unseen.tracks.video_rows(video).start)
+
+
+@dataclass(frozen=True, slots=True)
+class _VideoBodies:
+    """Bodies and faces of a video, and the stretches in which only a body is visible."""
+
+    bodies: Bodies
+    faces: Faces
+    stretches: BodyStretches
 
 
 def _read_bodies(
     context: RunContext, table: TrackTable, cluster: _Rows, video: int, *, lean: bool
-) -> tuple[Bodies, Faces, BodyStretches] | None:
+) -> _VideoBodies | None:
+    """Read the bodies and faces of a video; None if the scan did not search it for bodies."""
     record, facts, own = table.records[video], table.facts[video], table.tracks.video_rows(video)
     index = VideoIndex(context.out.index, record.video_id)
     bodies = index.bodies(lean=lean)
@@ -128,15 +138,15 @@ def _read_bodies(
         video=video,
         size=record.info.size,
     )
-    return bodies, faces, found
+    return _VideoBodies(bodies, faces, found)
 
 
-def _mates(bodies: Bodies, faces: Faces, found: BodyStretches, first_face: int, first_body: int) -> tuple[_Rows, _Rows]:
+def _mates(read: _VideoBodies, first_face: int, first_body: int) -> tuple[_Rows, _Rows]:
     """Return (k, 2) pairs of tracks in the same frames, at least one of them of bodies; (k,) their number of frames."""
-    telling = np.flatnonzero(found.of != SEEN)
-    _, face_row = np.unique(faces.tracks, return_inverse=True)
-    rows = np.concatenate([first_face + face_row.ravel(), first_body + found.of[telling]])
-    pairs, frames = frame_mates(np.concatenate([faces.pts, bodies.pts[telling]]), rows)
+    unseen = np.flatnonzero(read.stretches.of != SEEN)
+    _, face_row = np.unique(read.faces.tracks, return_inverse=True)
+    rows = np.concatenate([first_face + face_row.ravel(), first_body + read.stretches.of[unseen]])
+    pairs, frames = frame_mates(np.concatenate([read.faces.pts, read.bodies.pts[unseen]]), rows)
     kept = pairs[:, 1] >= first_body
     return pairs[kept], frames[kept]
 
@@ -150,7 +160,7 @@ def _name_owners(owner: _Rows, first: int) -> _Rows:
 
 
 def _join_owners(
-    owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], said: Corrections
+    owner: _Rows, first: int, unseen: dict[Anchor, int], seen: dict[Anchor, int], corrections: Corrections
 ) -> _Rows:
     """Merge the owners of bodies that the user joined. Return (u,) the owners.
 
@@ -159,10 +169,10 @@ def _join_owners(
         first: Smallest number of an owner without a face.
         unseen: {body of a correction: its row}.
         seen: {face of a correction: its cluster}.
-        said: Corrections by the user.
+        corrections: Corrections by the user.
     """
     joined = owner.copy()
-    for group in said.same:
+    for group in corrections.same:
         rows = [unseen[anchor] for anchor in group if anchor in unseen]
         known = {seen[anchor] for anchor in group if anchor in seen} - {NO_CLUSTER}
         if rows:

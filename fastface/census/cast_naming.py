@@ -93,8 +93,8 @@ def _judge(context: RunContext, census: Census, references: ReferenceSet) -> lis
         if best >= 0 and not rivals:
             verdicts.append(_Verdict(labels[best]))
         else:
-            told = sorted(rivals | ({best} - {-1}), key=lambda target: (-share[target], target))
-            verdicts.append(_Verdict(rivals=tuple(labels[target] for target in told)))
+            ordered = sorted(rivals | ({best} - {-1}), key=lambda target: (-share[target], target))
+            verdicts.append(_Verdict(rivals=tuple(labels[target] for target in ordered)))
     return verdicts
 
 
@@ -136,18 +136,22 @@ def _describe(
     """Yield a line for each person that photos name or leave open, and for each target without a person."""
     matched = set[str]()
     for place, verdict in enumerate(verdicts):
-        number = census.persons[place].number
         matched.update(verdict.rivals, [verdict.label])
-        if len(verdict.rivals) > 1:
-            yield f"person {number} is not named: the photos do not decide between {' and '.join(verdict.rivals)}"
-        elif verdict.rivals:
-            yield f"person {number} is not named: only a part of its faces is like the photos of {verdict.rivals[0]}"
-        elif verdict.label in usable and given.get(place, verdict.label) != verdict.label:
-            yield f"person {number} keeps the name {given[place]}; by the photos it is {verdict.label}"
-        elif verdict.label in usable:
-            yield f"person {number} is {verdict.label}"
+        if verdict.rivals or verdict.label in usable:
+            yield f"person {census.persons[place].number} {_describe_verdict(verdict, given.get(place, ''))}"
     for label in labels:
         if label not in usable:
             yield f"the photos of {label!r} name no person: a number cannot be a name"
         elif label not in matched:
             yield f"no listed person is like the photos of {label}"
+
+
+def _describe_verdict(verdict: _Verdict, given: str) -> str:
+    """Describe a verdict on a person; `given` is the name that the user gave, empty for none."""
+    if len(verdict.rivals) > 1:
+        return f"is not named: the photos do not decide between {' and '.join(verdict.rivals)}"
+    if verdict.rivals:
+        return f"is not named: only a part of its faces is like the photos of {verdict.rivals[0]}"
+    if given not in ("", verdict.label):
+        return f"keeps the name {given}; by the photos it is {verdict.label}"
+    return f"is {verdict.label}"

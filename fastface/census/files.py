@@ -22,7 +22,7 @@ from fastface.census.names_table import EDITED_NAMES, NAMES_TABLE, write_names_t
 from fastface.census.people_changes import find_rejected_numbers
 from fastface.census.people_file import list_marks
 from fastface.census.thumbnail_fallback import decode_portraits
-from fastface.export.tables.people_page import write_people_page
+from fastface.export.tables.people_page import PageCensus, write_people_page
 from fastface.export.tables.people_sheet import draw_people_table, table_names
 from fastface.export.tables.people_tables import write_appearances, write_people_table, write_together
 from fastface.files import atomic_path, private_folder, remove_empty, write_atomic
@@ -76,10 +76,8 @@ def write_people(context: RunContext, census: Census) -> tuple[Person, ...]:
         persons[:_ON_PAGE],
         videos={facts.video_id: facts.duration for facts in census.table.facts if facts.coverage},
         out=str(root),
-        census=census_digest(census),
+        census=PageCensus(census_digest(census), list_marks(census), _list_rejected(context, census)),
         others=_others(census),
-        marks=list_marks(census),
-        rejected=_list_rejected(context, census),
     )
     draw_people_table(folder, persons[:_ON_TABLE])
     _write_embeddings(folder / "embeddings.npz", census, context.networks.contract)
@@ -215,8 +213,8 @@ def _write_embeddings(path: Path, census: Census, contract: str) -> None:
 
 def _list_rejected(context: RunContext, census: Census) -> list[int]:
     """Return the numbers of the rejected persons, ascending."""
-    said = Corrections.load(corrections_path(context))
-    return sorted(set().union(*find_rejected_numbers(context, census, said)))
+    corrections = Corrections.load(corrections_path(context))
+    return sorted(set().union(*find_rejected_numbers(context, census, corrections)))
 
 
 def _others(census: Census) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from fastface.census.census import Census
 from fastface.census.people_changes import PeopleChanges
 from fastface.census.photo_names import describe_bad_name
-from fastface.census.selection import describe_missing
+from fastface.census.selection import describe_missing, parse_number
 from fastface.csv_cells import format_csv, seconds_cell
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
@@ -27,6 +27,8 @@ NAMES_TABLE = "people/names.csv"
 EDITED_NAMES = "people/names.edited.csv"
 _COLUMNS = ("person", "name", "seconds", "videos", "picture")
 _LARGEST_BYTES = 64 << 20
+_MOST_FAULTS = 20
+"""Maximum number of wrong rows that are listed."""
 
 
 def write_names_table(context: RunContext, persons: Sequence[Person]) -> None:
@@ -66,21 +68,24 @@ def read_names_table(path: Path, census: Census) -> tuple[PeopleChanges, list[st
     Commas, semicolons and tabs separate columns; only `person` and `name` are read.
 
     Raises:
-        ConfigError: The file cannot be read; or it lists every wrong row with its line.
+        ConfigError: The file cannot be read; or it lists the first wrong rows with their lines.
     """
     place_of = {person.number: place for place, person in enumerate(census.persons)}
     place_of |= {number: place_of[now] for number, now in census.assignment.aliases.items()}
     faults: list[str] = []
     found: dict[int, tuple[str, int]] = {}
     for line, number, name in _read_rows(path):
-        if not (number.isascii() and number.isdecimal() and int(number) in place_of):
+        if len(faults) == _MOST_FAULTS:
+            faults.append(f"line {line} and all lines after it are not checked")
+            break
+        if (person := parse_number(number)) not in place_of:
             known = describe_missing(census, number) if number else "the column person is empty"
             faults.append(f"line {line}: {known}")
             continue
         if name and (fault := describe_bad_name(name)):
             faults.append(f"line {line}: {fault}")
             continue
-        place = place_of[int(number)]
+        place = place_of[person]
         before, first = found.setdefault(place, (name, line))
         if before != name:
             faults.append(

@@ -4,6 +4,7 @@
 census before the changes.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,10 +40,13 @@ from fastface.census.selection import (
 from fastface.census.splitting import split_off_videos, split_person, split_rows
 from fastface.census.store.base import open_existing
 from fastface.errors import ConfigError
+from fastface.names import shorten_lines
 from fastface.runtime.context import RunContext
 from fastface.types import Person
 
 _Rows = npt.NDArray[np.int64]
+
+_MOST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,14 @@ class _Plan:
 
 
 def apply_changes(
-    context: RunContext, before: Census, said: Corrections, changes: PeopleChanges, what: str
+    context: RunContext, before: Census, corrections: Corrections, changes: PeopleChanges, what: str
 ) -> Census | None:
     """Store the changes for all later censuses, and return the census with them; None if nothing would change.
 
     Args:
         context: Run context with the settings of the census.
         before: Census that the numbers belong to.
-        said: Corrections that `before` was built with.
+        corrections: Corrections that `before` was built with.
         changes: The changes.
         what: Name of the step in the log: `names` or `file`.
 
@@ -101,11 +105,11 @@ def apply_changes(
         ConfigError: A number is unknown, or changes contradict each other; lists all such faults. Nothing was changed.
         FaceIndexError, StoreError, InterruptError: See `take_census`.
     """
-    plan = _check(context, before, said, changes)
+    plan = _check(context, before, corrections, changes)
     if not (plan.places or plan.restored):
         return None
-    corrected = _correct(context, before, said, plan)
-    _log(context, before, said, plan, what)
+    corrected = _correct(context, before, corrections, plan)
+    _log(context, before, corrections, plan, what)
     with open_existing(open_context_store(context)) as store:
         for group in plan.groups:
             identities = _list_identities(before, group)
@@ -116,26 +120,26 @@ def apply_changes(
     corrected.save(corrections_path(context))
     now = _give_names(context, before, take_census(context, corrected), plan)
     for place in sorted({*plan.split, *plan.rejected, *(place for group in plan.groups for place in group)}):
-        if told := describe_new_numbers(before, now, place, corrected):
-            context.observer.note(told)
+        if note := describe_new_numbers(before, now, place, corrected):
+            context.observer.note(note)
     return now
 
 
-def find_rejected_numbers(context: RunContext, census: Census, said: Corrections) -> list[set[int]]:
+def find_rejected_numbers(context: RunContext, census: Census, corrections: Corrections) -> list[set[int]]:
     """Return the numbers of each rejected group of the corrections; empty for a group without a known number."""
     numbering = Numbering.load(numbers_path(context))
     num_faces = len(census.table.tracks)
     body_row = num_faces - 1 + np.cumsum(census.unseen.is_faceless)
     listed = set(census.assignment.numbers)
     found = []
-    for group in said.rejected:
+    for group in corrections.rejected:
         faces = [census.table.anchored[one] for one in group if one in census.table.anchored]
         bodies = [int(body_row[census.unseen.anchored[one]]) for one in group if one in census.unseen.anchored]
         found.append(numbering.find_owners(census.tracks, np.array([*faces, *bodies], np.int64)) - listed)
     return found
 
 
-def _check(context: RunContext, census: Census, said: Corrections, changes: PeopleChanges) -> _Plan:
+def _check(context: RunContext, census: Census, corrections: Corrections, changes: PeopleChanges) -> _Plan:
     """Resolve the numbers into places, and reject changes that contradict each other."""
     faults: list[str] = []
     place_of = {person.number: place for place, person in enumerate(census.persons)}
@@ -144,12 +148,12 @@ def _check(context: RunContext, census: Census, said: Corrections, changes: Peop
     groups = _join_groups([place_of[one] for one in group if one in place_of] for group in changes.merge)
     split = {place_of[number]: videos for number, videos in changes.split.items() if number in place_of}
     rejected = tuple(sorted({place_of[number] for number in changes.reject if number in place_of}))
-    used = [*split, *rejected, *(place for group in groups for place in group)]
-    for place in sorted({place for place in used if used.count(place) > 1}):
+    used = Counter([*split, *rejected, *(place for group in groups for place in group)])
+    for place in sorted(place for place, count in used.items() if count > 1):
         faults.append(f"person {census.persons[place].number}: merge, split and reject exclude each other")
     restored = set[int]()
     if changes.restore:
-        owned = find_rejected_numbers(context, census, said)
+        owned = find_rejected_numbers(context, census, corrections)
         for number in changes.restore:
             rows = {row for row, numbers in enumerate(owned) if number in numbers}
             restored |= rows
@@ -205,9 +209,9 @@ def _settle_names(
     return changed, list(dict.fromkeys(faults))
 
 
-def _correct(context: RunContext, before: Census, said: Corrections, plan: _Plan) -> Corrections:
-    kept = tuple(group for row, group in enumerate(said.rejected) if row not in plan.restored)
-    corrected = replace(said, rejected=kept).with_anchors(find_current_anchors(context, before))
+def _correct(context: RunContext, before: Census, corrections: Corrections, plan: _Plan) -> Corrections:
+    kept = tuple(group for row, group in enumerate(corrections.rejected) if row not in plan.restored)
+    corrected = replace(corrections, rejected=kept).with_anchors(find_current_anchors(context, before))
     for place, videos in plan.split.items():
         if videos:
             corrected = split_off_videos(context, before, place, videos, corrected)
@@ -225,7 +229,7 @@ def _correct(context: RunContext, before: Census, said: Corrections, plan: _Plan
     return corrected
 
 
-def _log(context: RunContext, before: Census, said: Corrections, plan: _Plan, what: str) -> None:
+def _log(context: RunContext, before: Census, corrections: Corrections, plan: _Plan, what: str) -> None:
     """Log the step before it is made, so that one undo reverts all of it."""
     identities = _list_identities(before, plan.places)
     with open_existing(open_context_store(context)) as store:
@@ -233,7 +237,7 @@ def _log(context: RunContext, before: Census, said: Corrections, plan: _Plan, wh
     photo_names = read_names(context.out.state) if _list_forgotten(before, plan) else None
     numbers = tuple(before.persons[place].number for place in plan.places)
     where = open_context_store(context)
-    entry = LoggedCorrection(what, numbers, census_digest(before), said, where, groups, photo_names)
+    entry = LoggedCorrection(what, numbers, census_digest(before), corrections, where, groups, photo_names)
     append_correction(undo_path(context), entry)
 
 
@@ -259,6 +263,7 @@ def _give_names(context: RunContext, before: Census, now: Census, plan: _Plan) -
     # The part that keeps the number keeps the name; the store may have given the name to the other part.
     kept = {place: before.persons[place].name for place in plan.split if before.persons[place].name}
     wanted: dict[int, str] = {}
+    told = []
     for place, name in {**kept, **plan.names}.items():
         number = before.persons[place].number
         if number not in place_of:
@@ -268,6 +273,10 @@ def _give_names(context: RunContext, before: Census, now: Census, plan: _Plan) -
                 context.observer.note(f"person {number}: the name is not kept, because the face is never seen")
             continue
         wanted[place_of[number]] = name
+        if name != before.persons[place].name:
+            told.append(f"person {number} is {name}" if name else f"person {number} has no name any more")
+    for line in shorten_lines(told, _MOST_LINES):
+        context.observer.note(line)
     taken = set(kept.values()) - {""}
     old = {person.number for person in before.persons}
     for place, person in enumerate(now.persons[: len(now.identities)]):

@@ -5,26 +5,23 @@ If the census has changed since, the marks of the persons decide: a mark is a di
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fastface.census.census import Census, census_digest
 from fastface.census.clusters.person_summaries import NO_CLUSTER
+from fastface.census.page_files import read_page_file
 from fastface.census.people_changes import PeopleChanges
 from fastface.errors import ConfigError
 from fastface.export.tables.html_page import shown_text
-from fastface.names import valid_text
 
 _MOST_MARKS = 8
 """Maximum number of marks of a person: of the tracks with the most faces."""
 _MARK_LENGTH = 10
-_LARGEST_BYTES = 16 << 20
-
-_Number = Annotated[int, Field(ge=1)]
+_Number = Annotated[int, Field(ge=1, lt=10**18)]
 
 
 class PeopleFile(BaseModel):
@@ -46,6 +43,16 @@ class PeopleFile(BaseModel):
     names: dict[_Number, str] = {}
     persons: dict[_Number, tuple[str, ...]] = {}
 
+    @field_validator("split")
+    @classmethod
+    def _check_splits(cls, splits: tuple[tuple[int | str, ...], ...]) -> tuple[tuple[int | str, ...], ...]:
+        for number, *videos in (one if one else ("",) for one in splits):
+            if not isinstance(number, int) or not all(isinstance(video, str) for video in videos):
+                raise ValueError("write each as [person, video, …]")
+        if len({one[0] for one in splits}) < len(splits):
+            raise ValueError("a person is named twice")
+        return splits
+
 
 def read_people_file(path: Path) -> PeopleFile:
     """Read a file of corrections.
@@ -53,32 +60,7 @@ def read_people_file(path: Path) -> PeopleFile:
     Raises:
         ConfigError: The file cannot be read, or is not a file that people.html saved.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r}: {error.strerror}") from error
-    if len(content) > _LARGEST_BYTES:
-        raise ConfigError(f"{str(path)!r}: larger than {_LARGEST_BYTES >> 20} MB: not a file that people.html saved")
-    try:
-        found = PeopleFile.model_validate_json(content)
-        _check_splits(found.split)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        told = valid_text(f"{where}: {fault['msg']}" if where else fault["msg"])
-        raise ConfigError(f"{str(path)!r}: not a file that people.html saved ({told})") from error
-    except ValueError as error:
-        raise ConfigError(f"{str(path)!r}: not a file that people.html saved ({error})") from error
-    return found
-
-
-def _check_splits(splits: Sequence[Sequence[int | str]]) -> None:
-    for number, *videos in (one if one else ("",) for one in splits):
-        if not isinstance(number, int) or not all(isinstance(video, str) for video in videos):
-            raise ValueError("split: write each as [person, video, …]")
-    if len({one[0] for one in splits}) < len(splits):
-        raise ValueError("split: a person is named twice")
+    return read_page_file(path, PeopleFile, "people.html")
 
 
 def resolve_people_file(file: PeopleFile, census: Census) -> PeopleChanges:

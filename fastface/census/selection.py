@@ -22,6 +22,9 @@ from fastface.types import Bodies, Faces, Tracks
 
 _Rows = npt.NDArray[np.int64]
 
+_MOST_DIGITS = 18
+"""Maximum length of a number; Python refuses to convert thousands of digits."""
+
 
 def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = False) -> list[int]:
     """Return the places, ascending, of persons named by number (`3`, `person 3`) or by name.
@@ -60,10 +63,14 @@ def find_places(census: Census, chosen: Sequence[str], *, with_aliases: bool = F
     return sorted(places)
 
 
+def parse_number(text: str) -> int:
+    """Return the number of a person; 0, which no person has, for another text or too many digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0
+
+
 def describe_missing(census: Census, one: str) -> str:
     """Return the message that no person of the census has this number or name."""
-    digits = one.removeprefix("person ")
-    number = int(digits) if digits.isascii() and digits.isdecimal() else 0
+    number = parse_number(one.removeprefix("person "))
     if now := census.assignment.aliases.get(number):
         return f"there is no person {one!r} now: it is part of person {now}"
     if number in census.assignment.unlisted:
@@ -90,14 +97,14 @@ def together_note(census: Census, places: Sequence[int]) -> str:
     return f"{'; '.join(met)}; merged as requested" if met else ""
 
 
-def best_tracks(census: Census, rows: _Rows, most: int = MOST_ANCHORS) -> _Rows:
+def choose_best_tracks(census: Census, rows: _Rows, most: int = MOST_ANCHORS) -> _Rows:
     """Return the rows of the best tracks, at most `most`."""
     return rows[np.lexsort((rows, -census.table.tracks.quality[rows]))][:most]
 
 
 def choose_anchors(context: RunContext, census: Census, places: Sequence[int]) -> tuple[Anchor, ...]:
     """Choose faces that represent persons: the best face of each of their best tracks, else the best body."""
-    each = [best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
+    each = [choose_best_tracks(census, np.flatnonzero(census.label == place)) for place in places]
     return (*face_anchors(context, census, np.concatenate(each)).values(), *body_anchors(context, census, places))
 
 
@@ -189,7 +196,7 @@ def tell_store(context: RunContext, census: Census, places: Sequence[int], name:
             store.name(number, name)
 
 
-def describe_new_numbers(before: Census, now: Census, place: int, said: Corrections) -> str:
+def describe_new_numbers(before: Census, now: Census, place: int, corrections: Corrections) -> str:
     """Return the number and name of a person in the new census; empty if they are unchanged."""
     title, number = before.persons[place].title, before.persons[place].number
     rows = before.list_stretches([place])
@@ -199,7 +206,7 @@ def describe_new_numbers(before: Census, now: Census, place: int, said: Correcti
     bodies = _find_same(before.unseen.tracks, rows, now.unseen.tracks)
     bodies = bodies[now.unseen.is_faceless[bodies]]
     anchored = now.table.anchored
-    cut = [anchored[other] for one, other in said.cuts if anchored.get(one) in seen and other in anchored]
+    cut = [anchored[other] for one, other in corrections.cuts if anchored.get(one) in seen and other in anchored]
     labels = np.concatenate([now.label[seen], now.label[np.array(cut, np.int64)], now.unseen_label[bodies]])
     places = np.unique(labels[labels >= 0]).tolist()
     if not places:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastface.census.census import Census
 from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.census.clusters.corrections import Corrections
-from fastface.census.selection import best_tracks, body_anchors, face_anchors, make_anchor
+from fastface.census.selection import body_anchors, choose_best_tracks, face_anchors, make_anchor
 from fastface.errors import ConfigError
 from fastface.index.anchors import Anchor
 from fastface.index.store import VideoIndex
@@ -27,7 +27,7 @@ _MOST_LINKED = 512
 """Maximum number of tracks of one part that are linked by a correction; the rest follow by similarity."""
 
 
-def split_person(context: RunContext, census: Census, place: int, said: Corrections) -> Corrections:
+def split_person(context: RunContext, census: Census, place: int, corrections: Corrections) -> Corrections:
     """Return the corrections with a person cut in two where its tracks are least similar.
 
     Raises:
@@ -35,15 +35,15 @@ def split_person(context: RunContext, census: Census, place: int, said: Correcti
     """
     rows = np.flatnonzero(census.label == place)
     if (bodies := body_anchors(context, census, [place])) and len(rows) + len(bodies) > 1:
-        return said.without_links(bodies)
+        return corrections.without_links(bodies)
     if len(rows) < 2:
-        return said.with_cut(*_halves_of_track(context, census, place, rows))
-    one, other = (tuple(face_anchors(context, census, half).values()) for half in _halves(context, census, rows))
-    return said.with_split(one, other)
+        return corrections.with_cut(*_find_halves_of_track(context, census, place, rows))
+    one, other = (tuple(face_anchors(context, census, half).values()) for half in _find_halves(context, census, rows))
+    return corrections.with_split(one, other)
 
 
 def split_off_videos(
-    context: RunContext, census: Census, place: int, videos: Collection[str], said: Corrections
+    context: RunContext, census: Census, place: int, videos: Collection[str], corrections: Corrections
 ) -> Corrections:
     """Return the corrections with the tracks of a person in these videos taken out as another person.
 
@@ -57,13 +57,15 @@ def split_off_videos(
         raise ConfigError(f"person {number} cannot be split: the face is in none of the named videos")
     if not len(rest):
         raise ConfigError(f"person {number} cannot be split: the face is in no other video")
-    one, other = (tuple(face_anchors(context, census, best_tracks(census, rows)).values()) for rows in (part, rest))
-    said = said.with_split(one, other)
+    one, other = (
+        tuple(face_anchors(context, census, choose_best_tracks(census, rows)).values()) for rows in (part, rest)
+    )
+    corrections = corrections.with_split(one, other)
     for rows in (part, rest):  # without links, weak tracks of one part could join the other part again
         if len(rows) > 1:
-            linked = best_tracks(census, rows, _MOST_LINKED)
-            said = said.with_merge(face_anchors(context, census, linked).values())
-    return said
+            linked = choose_best_tracks(census, rows, _MOST_LINKED)
+            corrections = corrections.with_merge(face_anchors(context, census, linked).values())
+    return corrections
 
 
 def split_rows(census: Census, place: int, videos: Collection[str]) -> _Rows:
@@ -74,7 +76,7 @@ def split_rows(census: Census, place: int, videos: Collection[str]) -> _Rows:
     return found
 
 
-def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
+def _find_halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _Rows]:
     """Cut the tracks of a person in two: the largest part at the lowest threshold that splits them, and the rest."""
     none, settings = np.empty((0, 2), np.int64), context.config.people
     assert settings.link_threshold is not None
@@ -84,10 +86,10 @@ def _halves(context: RunContext, census: Census, rows: _Rows) -> tuple[_Rows, _R
         rule = LinkRule(threshold, settings.clear_score, threshold)
         label, _ = cluster_tracks(census.table.tracks[rows], rule, apart=none, together=none)
     largest = int(np.bincount(label).argmax())
-    return best_tracks(census, rows[label == largest]), best_tracks(census, rows[label != largest])
+    return choose_best_tracks(census, rows[label == largest]), choose_best_tracks(census, rows[label != largest])
 
 
-def _halves_of_track(context: RunContext, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
+def _find_halves_of_track(context: RunContext, census: Census, place: int, rows: _Rows) -> tuple[Anchor, Anchor]:
     """Cut a person's only track: return the last face before the cut and the first face after it.
 
     Raises:

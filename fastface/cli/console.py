@@ -150,13 +150,13 @@ def _summary(result: RunResult) -> str:
     counts = result.counts
     searched = [video for video in result.videos if video.is_searched]
     new = [video for video in searched if video.id in result.scanned]
-    told = f"{pluralize(len(searched), 'video')} searched"
+    summary = f"{pluralize(len(searched), 'video')} searched"
     if searched and result.command in ("run", "scan"):
         when = {"now": len(new), "before": len(searched) - len(new)}
         split = ", ".join(f"{count} {word}" for word, count in when.items())
-        told += f" ({split})" if all(when.values()) else " (all now)" if new else " (all before)"
+        summary += f" ({split})" if all(when.values()) else " (all now)" if new else " (all before)"
     if num_others := len(result.videos) - len(searched):
-        told += f", {num_others} not searched"
+        summary += f", {num_others} not searched"
     faces = sum(video.faces for video in new)
     parts = [f"{pluralize(counts.inferred, 'frame')} searched"]
     parts += [f"{counts.blurred} of them too blurred"] if counts.blurred else []
@@ -165,7 +165,7 @@ def _summary(result: RunResult) -> str:
     parts.append(pluralize(counts.faces, "face") + (f" ({faces} new)" if is_partly_new else ""))
     parts += [f"{pluralize(counts.unsharp, 'face')} not sharp enough"] if counts.unsharp else []
     parts += [pluralize(counts.hits, "hit"), pluralize(counts.spans, "span")] if result.command != "scan" else []
-    return f"{told}: {', '.join(parts)}; took {clock_text(result.seconds)}"
+    return f"{summary}: {', '.join(parts)}; took {clock_text(result.seconds)}"
 
 
 def _describe_written(result: RunResult) -> list[str]:
@@ -198,8 +198,8 @@ def _videos(result: RunResult) -> tuple[Table, str]:
         state = f"[{colour}]{STATE_WORDS[video.state]}[/]"
         table.add_row(plain(video.id), state, length, str(video.sampled), str(video.faces), plain(_remark(video)))
     left = Counter(video.state for video in videos[MOST_ROWS:])
-    told = ", ".join(f"{count} {STATE_WORDS[state]}" for state, count in left.items())
-    return table, f"and {len(videos) - MOST_ROWS} more videos: {told}; all are in {result.record}" if told else ""
+    summary = ", ".join(f"{count} {STATE_WORDS[state]}" for state, count in left.items())
+    return table, f"and {len(videos) - MOST_ROWS} more videos: {summary}; all are in {result.record}" if summary else ""
 
 
 def _remark(video: VideoOutcome) -> str:
@@ -221,20 +221,27 @@ class _TargetTotals:
 
 
 def _summarize_found(result: RunResult) -> list[_TargetTotals]:
-    """Return each target and expression with each of its videos, then those without a hit or span."""
+    """Return each target and expression with each of its videos, then those without a hit or span.
+
+    Only expressions are returned if no span is a target's: "0 spans" of a person who has hits would mislead.
+    """
+    persons, expressions = {*result.targets} - {*result.where}, {*result.where} - {*result.targets}
+    only_expressions = bool(result.where) and not any(row.span.target in persons for row in result.spans)
     found = []
     spans_of: dict[tuple[str, str], list[Span]] = {}
     for row in result.spans:
         spans_of.setdefault((row.span.video_id, row.span.target), []).append(row.span)
     for video_id, label in sorted(result.hits.keys() | spans_of.keys()):
+        if only_expressions and label not in result.where:
+            continue
         spans = spans_of.get((video_id, label), [])
         hits = result.hits.get((video_id, label), sum(span.hits for span in spans))
         best = max((span.best_similarity for span in spans if span.best_similarity is not None), default=None)
         seconds = sum(span.end - span.start for span in spans)
-        is_expression = label in result.where and label not in result.targets
-        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best, is_expression))
-    unseen = sorted({*result.targets, *result.where} - {one.label for one in found})
-    return found + [_TargetTotals(label, (), 0, 0, 0.0, None) for label in unseen]
+        found.append(_TargetTotals(label, (video_id,), len(spans), hits, seconds, best, label in expressions))
+    wanted = {*result.where} if only_expressions else {*result.targets, *result.where}
+    unseen = sorted(wanted - {one.label for one in found})
+    return found + [_TargetTotals(label, (), 0, 0, 0.0, None, label in expressions) for label in unseen]
 
 
 def _found_table(found: list[_TargetTotals]) -> Table:

@@ -279,8 +279,8 @@ def _invocation(
     config, notes = load_config(**sources, remembered=remembered), []
     if config.run.fresh:
         config = load_config(**sources, remembered=networks_alone(remembered))
-    elif told := _describe_remembered(remembered, config, typed):
-        notes = [f"as in the last run in {out}: {told}"]
+    elif settings := _describe_remembered(remembered, config, typed):
+        notes = [f"as in the last run in {out}: {settings}"]
     return Invocation(
         config=config,
         json=bool(common["json_"]),

@@ -72,24 +72,24 @@ def correct(
     """
     look_at_index(config, out)
     with open_context(config, out, observer, "pick") as opened:
-        said = Corrections.load(corrections_path(opened))
-        context, before = shown_census(opened, said, shown)
+        corrections = Corrections.load(corrections_path(opened))
+        context, before = shown_census(opened, corrections, shown)
         places = [] if correction == "restore" else find_places(before, chosen, with_aliases=correction == "merge")
         if correction == "merge" and len(places) == 1 and _are_joined(before, chosen):
             number = before.persons[places[0]].number
             context.observer.note(f"they are one person already: {number}; nothing was changed")
             return publish(context, before)
         corrected = _correct(
-            context, before, places, said.with_anchors(find_current_anchors(context, before)), correction
+            context, before, places, corrections.with_anchors(find_current_anchors(context, before)), correction
         )
-        log_correction(context, before, places, correction, said)
+        log_correction(context, before, places, correction, corrections)
         if correction == "merge":
             tell_store(context, before, places, "")
         corrected.save(corrections_path(context))
         census = take_census(context, corrected)
         for place in places:
-            if told := describe_new_numbers(before, census, place, corrected):
-                context.observer.note(told)
+            if note := describe_new_numbers(before, census, place, corrected):
+                context.observer.note(note)
         return publish(context, census)
 
 
@@ -109,9 +109,9 @@ def correct_people(config: Config, path: Path, out: Path, observer: Observer) ->
     file = read_people_file(path)
     look_at_index(config, out)
     with open_context(config, out, observer, "pick") as opened:
-        said = Corrections.load(corrections_path(opened))
-        context, before = shown_census(opened, said)
-        now = apply_changes(context, before, said, resolve_people_file(file, before), "file")
+        corrections = Corrections.load(corrections_path(opened))
+        context, before = shown_census(opened, corrections)
+        now = apply_changes(context, before, corrections, resolve_people_file(file, before), "file")
         if now is None:
             context.observer.note("the file holds no correction that is not made already; nothing was changed")
         return publish(context, now or before)
@@ -166,21 +166,21 @@ def _rejoin(context: RunContext, now: Corrections, before: Corrections) -> None:
 
 
 def _correct(
-    context: RunContext, census: Census, places: Sequence[int], said: Corrections, correction: Correction
+    context: RunContext, census: Census, places: Sequence[int], corrections: Corrections, correction: Correction
 ) -> Corrections:
     if correction == "restore":
-        return replace(said, rejected=())
+        return replace(corrections, rejected=())
     if correction == "merge":
-        return _merge(context, census, places, said)
+        return _merge(context, census, places, corrections)
     for place in places:
         if correction == "reject":
-            said = said.with_rejection(choose_anchors(context, census, [place]))
+            corrections = corrections.with_rejection(choose_anchors(context, census, [place]))
         else:
-            said = split_person(context, census, place, said)
-    return said
+            corrections = split_person(context, census, place, corrections)
+    return corrections
 
 
-def _merge(context: RunContext, census: Census, places: Sequence[int], said: Corrections) -> Corrections:
+def _merge(context: RunContext, census: Census, places: Sequence[int], corrections: Corrections) -> Corrections:
     if len(places) < 2:
         raise ConfigError("--merge: name at least two persons")
     if len(names := sorted({census.persons[place].name for place in places} - {""})) > 1:
@@ -189,4 +189,4 @@ def _merge(context: RunContext, census: Census, places: Sequence[int], said: Cor
         raise ConfigError(f"they are called {called}: fastface pick {numbers} --name NAME makes them one")
     if note := together_note(census, places):
         context.observer.note(note)
-    return said.with_merge(choose_anchors(context, census, places))
+    return corrections.with_merge(choose_anchors(context, census, places))

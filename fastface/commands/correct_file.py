@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastface.census.clusters.correction_log import log_path, read_corrections, write_corrections
+from fastface.census.page_files import read_page_bytes
 from fastface.census.people_file import read_people_file
 from fastface.commands.correct import correct_people, undo
 from fastface.commands.people import PeopleResult
@@ -153,9 +154,7 @@ def _read_kind(file: Path) -> str:
         ConfigError: The file cannot be read, or no page of fastface saved it.
     """
     try:
-        found = json.loads(file.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{str(file)!r} cannot be read: {error.strerror}") from error
+        found = json.loads(read_page_bytes(file))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(file)!r} is no file that a page of fastface saved: it is no JSON") from error
     kind = found.get("kind") if isinstance(found, dict) else None

@@ -90,13 +90,13 @@ def people(
         look_at_index(config, out)
     with open_context(config, out, observer, "people") as context:
         references = _enrol(context, targets) if targets else None
-        said = Corrections.load(corrections_path(context))
-        census = take_census(context, said)
+        corrections = Corrections.load(corrections_path(context))
+        census = take_census(context, corrections)
         if names is not None:
             changes, notes = read_names_table(names, census)
             for line in notes:
                 observer.note(line)
-            census = apply_changes(context, census, said, changes, "names") or census
+            census = apply_changes(context, census, corrections, changes, "names") or census
             mark_read(context, names)
         if references is not None:
             census = name_cast(context, census, references)

@@ -139,7 +139,7 @@ def _resolve_name(census: Census, places: Sequence[int], name: str) -> str:
     return name or next(iter(names), "")
 
 
-def _note(context: RunContext, census: Census, places: Sequence[int], name: str, said: Corrections) -> bool:
+def _note(context: RunContext, census: Census, places: Sequence[int], name: str, corrections: Corrections) -> bool:
     """Record a merge of the persons for all later censuses, and their name.
 
     Returns:
@@ -151,10 +151,10 @@ def _note(context: RunContext, census: Census, places: Sequence[int], name: str,
         )
     if len(places) > 1:
         numbers = in_words(census, places)
-        joined = said.with_anchors(find_current_anchors(context, census)).with_merge(
+        joined = corrections.with_anchors(find_current_anchors(context, census)).with_merge(
             choose_anchors(context, census, places)
         )
-        log_correction(context, census, places, "merge", said)
+        log_correction(context, census, places, "merge", corrections)
         tell_store(context, census, places, name)  # first: after an interrupt the same command means the same
         joined.save(corrections_path(context))
         now = take_census(context, joined)
@@ -163,7 +163,7 @@ def _note(context: RunContext, census: Census, places: Sequence[int], name: str,
         publish(context, now)
         return True
     if name not in ("", census.persons[places[0]].name) and places[0] < len(census.identities):
-        log_correction(context, census, places, "name", said)
+        log_correction(context, census, places, "name", corrections)
         tell_store(context, census, places, name)
         persons = list[Person](census.persons)
         persons[places[0]] = replace(persons[places[0]], name=name)

@@ -51,7 +51,7 @@ from fastface.search.archive_survey import survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.moments import answer_questions
 from fastface.search.questions import Question, read_questions
-from fastface.search.searcher import Searcher, VideoFindings, open_searcher
+from fastface.search.searcher import Searcher, VideoFindings
 from fastface.types import Faces, FrameCounts, SpanRow
 from fastface.video.discover import Discovery, VideoFile
 
@@ -105,7 +105,7 @@ def run(
             remember_settings(context.out.state, config, context.networks.models.pack, with_export=True)
             scanner.watch(_hit_counter(context, references))
             _scan(context, scanner, coordinator, result)
-            records = _comparable(context, open_searcher(context, references, context.limits))
+            records = _comparable(context, Searcher(context, references, context.limits))
             searcher = _searcher(context, references, records, result)
             _look_closer(context, searcher, records, coordinator, result)
         questions = _read_questions(context, result)
@@ -236,8 +236,8 @@ def _read_questions(context: RunContext, result: RunResult) -> tuple[Question, .
 
 def _start_over(context: RunContext, found: Discovery) -> None:
     """Apply `--fresh`: log what is removed, and remove it."""
-    if told := describe_fresh(context.ledger, found.videos):
-        context.observer.note(told)
+    if note := describe_fresh(context.ledger, found.videos):
+        context.observer.note(note)
     context.forget()
 
 

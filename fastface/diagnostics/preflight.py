@@ -96,21 +96,21 @@ def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[C
     """Run the given checks and those of every command, and raise their errors.
 
     Networks are opened here only if another check failed: reading large networks takes half a second, and the command
-    is about to open them. Missing targets alone are no fault: the command reports more about them, with the photos that
-    exist.
+    is about to open them. A missing target is no fault beside another one with photos: the command reports more about
+    both. If no target has photos, networks are not started.
     """
     always: list[Check] = [raise_descriptors]
     faults = [fault for check in (*checks, *always) if (fault := catch_fault(check))]
     missing = catch_fault(lambda: _check_targets(config, targets))
     # Numbered cards are checked only when networks are opened.
     later = _network_faults(config) if faults or missing or config.models.devices else []
-    if not faults and not later:
+    if not faults and not later and not (missing and targets and all(map(_is_nothing, targets))):
         return
     different = {str(fault): fault for fault in (*faults, missing, *later) if fault}
     first = next(iter(different.values()))
     if len(different) == 1:
         raise first
-    raise ConfigError([line for told in different for line in told.splitlines()]) from first
+    raise ConfigError([line for fault in different for line in fault.splitlines()]) from first
 
 
 def catch_fault(check: Check) -> FastfaceError | None:
@@ -243,6 +243,12 @@ def _check_targets(config: Config, targets: Sequence[str] | None) -> None:
     faults = target_faults(config, targets) if targets is not None and not config.match.allow_faults else []
     if faults:
         raise ConfigError(faults)
+
+
+def _is_nothing(target: str) -> bool:
+    """Return whether a target names neither photos nor banks."""
+    found = collect([target], with_tags=False)
+    return bool(found.faults) and not found.photos and not found.banks
 
 
 def _check_not_fresh(config: Config) -> None:

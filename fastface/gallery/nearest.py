@@ -55,7 +55,7 @@ def match_nearest(embeddings: npt.NDArray[np.float16], references: ReferenceSet,
         if num_targets:
             best = nearest[:, :num_targets].argmax(axis=1).astype(np.int32)
             claims.target[rows] = best
-            rejected = references.rejected_cosines(embeddings[rows], best)
+            rejected = references.compute_rejected_cosines(embeddings[rows], best)
             claims.similarity[rows], claims.margin[rows] = _leads(nearest, best, rejected)
     return claims
 
@@ -81,7 +81,7 @@ def match_given(
     """
     similarity, margin = np.empty(len(embeddings), np.float32), np.empty(len(embeddings), np.float32)
     for block, nearest in references.blocks(embeddings, tracks):
-        rejected = references.rejected_cosines(embeddings[block], targets[block])
+        rejected = references.compute_rejected_cosines(embeddings[block], targets[block])
         similarity[block], margin[block] = _leads(nearest, targets[block], rejected)
     return similarity, margin
 

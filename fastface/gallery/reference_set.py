@@ -106,7 +106,7 @@ class ReferenceSet:
             found[is_left_out] = NO_COSINE
         return _largest(found, self.film_firsts)
 
-    def rejected_cosines(
+    def compute_rejected_cosines(
         self, embeddings: npt.NDArray[np.float16], targets: npt.NDArray[np.int32]
     ) -> npt.NDArray[np.float32]:
         """Return (n,) the cosine of each embedding to the nearest rejected face of its target; `targets` is (n,)."""

@@ -183,7 +183,7 @@ def load_gallery(
         del faults[num_before:]
         persons = _persons(wanted, pick, rule, faults, check)
     faults += describe_nested(wanted, persons, alike)
-    is_told = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
+    is_explained = bool(wanted.faults) or len(faults) > num_before or any(map(_unusable, persons.values()))
     others = _persons(unwanted, pick, rule, faults, check)
     compared = compare_persons(persons, others, alike, check)
     if compared is not None:
@@ -196,18 +196,41 @@ def load_gallery(
     references, avoided = used_references(persons), used_references(others)
     if compared is not None:
         faults = _with_same_faces(faults, wanted, compared, alike)
-    if wanted.everyone and EVERYONE in references:
-        faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
-    has_target = wanted.everyone or bool(references)
-    if not has_target and (rule.tolerant or not (is_told or unseen)):
-        faults.append("no usable photo: no photo, folder or bank with a usable face was given with -t")
-    if not has_target or (faults and not rule.tolerant):
-        raise ConfigError(faults)
+    _check_targets(references, wanted, rule, faults, is_explained=is_explained or bool(unseen))
     gallery = Gallery(_targets(references), _targets(avoided), rule.contract, wanted.everyone)
     photos = tuple(_reports(chain(persons.values(), others.values()), compared))
     likenesses = () if compared is None else like_lookalikes(compared, alike)
     remarks = (*wanted.notes, *unwanted.notes, *joined, *likenesses)
     return gallery, GalleryReport(photos, tuple(faults), references, remarks)
+
+
+def _check_targets(
+    references: Mapping[str, Sequence[Reference]],
+    wanted: Sources,
+    rule: ReferenceRule,
+    faults: list[str],
+    *,
+    is_explained: bool,
+) -> None:
+    """Raise all faults if the rule does not tolerate them, or if there is no target.
+
+    Args:
+        references: Usable references of each target.
+        wanted: Sources of the targets.
+        rule: Rule of the gallery.
+        faults: All faults; the faults of targets are added.
+        is_explained: Whether a fault already gives the reason if there is no target.
+
+    Raises:
+        ConfigError: Lists all faults.
+    """
+    if wanted.everyone and EVERYONE in references:
+        faults.append(f"a target called {EVERYONE!r} cannot be looked for together with '*': rename it")
+    has_target = wanted.everyone or bool(references)
+    if not has_target and (rule.tolerant or not is_explained):
+        faults.append("no usable photo: no photo, folder or bank with a usable face was given with -t")
+    if not has_target or (faults and not rule.tolerant):
+        raise ConfigError(faults)
 
 
 def _with_same_faces(faults: list[str], wanted: Sources, compared: ReferenceTable, alike: float) -> list[str]:

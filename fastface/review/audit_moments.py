@@ -5,9 +5,7 @@ between two samples only refine the bounds of spans, and are left out. Times are
 be decoded again.
 """
 
-import csv
 import hashlib
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastface.csv_cells import pixels_cell
+from fastface.csv_cells import pixels_cell, read_csv
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.gallery.matching import EVERYONE
 from fastface.index.ledger import Ledger
@@ -150,7 +148,7 @@ def read_answer(out: Path, ledger: Ledger) -> LastAnswer:
     ask = f"ask again, with: fastface find -t PHOTOS -o {out}"
     try:
         report = json.loads((out / "run.json").read_bytes())
-        texts = {name: (out / f"{name}.csv").read_bytes() for name in ("hits", "review")}
+        tables = [_digest(out / name) for name in ("hits.csv", "review.csv")]
         command, labels = report["command"], tuple(map(str, report["targets"]))
         num_hits, recogniser = report["counts"]["hits"], str(report["models"]["recogniser"]["name"])
     except OSError as error:
@@ -166,18 +164,17 @@ def read_answer(out: Path, ledger: Ledger) -> LastAnswer:
         )
     places = {text_cell(label): place for place, label in enumerate(targets)}
     try:
-        all_hits = list(_rows(texts["hits"]))
-        if len(all_hits) != num_hits:
+        if sum(1 for _ in read_csv(out / "hits.csv", ("video", "target"))) != num_hits:
             raise ConfigError(f"run.json and hits.csv of {str(out)!r} are of different answers; {ask}")
-        hits, near = _hit_rows(all_hits, places), _near_rows(_rows(texts["review"]), places)
-    except (KeyError, ValueError, UnicodeDecodeError, csv.Error) as error:
+        hits, near = _read_hits(out / "hits.csv", places), _read_near_misses(out / "review.csv", places)
+    except (OSError, KeyError, ValueError) as error:
         raise ConfigError(
             f"the tables of {str(out)!r} are damaged, or of another answer than run.json; {ask}"
         ) from error
     digest = hashlib.sha256()
     digest.update(json.dumps(labels).encode())
-    for text in texts.values():
-        digest.update(hashlib.sha256(text).digest())
+    for table in tables:
+        digest.update(table)
     for record in ledger.videos():
         units = [(unit.key, unit.sampled, unit.faces) for unit in ledger.units(record.video_id).values()]
         facts = [record.video_id, record.fingerprint, record.scan_key, record.state, units]
@@ -185,26 +182,25 @@ def read_answer(out: Path, ledger: Ledger) -> LastAnswer:
     return LastAnswer(targets, hits, near, recogniser, digest.hexdigest()[:32])
 
 
-def _rows(text: bytes) -> Iterable[dict[str, str]]:
-    return csv.DictReader(io.StringIO(text.decode("utf-8"), newline=""))
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
-def _hit_rows(rows: Iterable[dict[str, str]], places: Mapping[str, int]) -> dict[str, list[HitRow]]:
+def _read_hits(path: Path, places: Mapping[str, int]) -> dict[str, list[HitRow]]:
     found: dict[str, list[HitRow]] = defaultdict(list)
-    for row in rows:
-        if row["target"] == EVERYONE and EVERYONE not in places:
-            continue
-        box = tuple(row[side] for side in ("x1", "y1", "x2", "y2"))
-        one = HitRow(places[row["target"]], row["by"], int(row["pts"]), float(row["time"]), box if all(box) else ())
-        found[row["video"]].append(one)
+    columns = ("video", "target", "by", "pts", "time", "x1", "y1", "x2", "y2")
+    for video, target, kind, pts, time, *box in read_csv(path, columns):
+        if target != EVERYONE or EVERYONE in places:
+            one = HitRow(places[target], kind, int(pts), float(time), tuple(box) if all(box) else ())
+            found[video].append(one)
     return found
 
 
-def _near_rows(rows: Iterable[dict[str, str]], places: Mapping[str, int]) -> dict[str, list[NearRow]]:
+def _read_near_misses(path: Path, places: Mapping[str, int]) -> dict[str, list[NearRow]]:
     found: dict[str, list[NearRow]] = defaultdict(list)
-    for row in rows:
-        one = NearRow(places[row["target"]], float(row["start"]), float(row["end"]), int(row["faces"]))
-        found[row["video"]].append(one)
+    for video, target, start, end, faces in read_csv(path, ("video", "target", "start", "end", "faces")):
+        found[video].append(NearRow(places[target], float(start), float(end), int(faces)))
     return found
 
 

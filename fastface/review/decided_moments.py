@@ -4,18 +4,19 @@ A span is found by its hits in hits.csv, a near miss by its track in review.csv,
 moment that no answer has any more is found among the earlier decisions.
 """
 
-import csv
 import json
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastface.csv_cells import pixels_cell, seconds_cell
+from fastface.csv_cells import pixels_cell, read_csv, seconds_cell
 from fastface.errors import FaceIndexError
 from fastface.gallery.matching import VideoFaces
 from fastface.index.anchors import Anchor, anchored_row, encode_look
@@ -68,7 +69,7 @@ class _Answer:
 
     exact: bool  # whether stretches were searched at every frame
     spans: set[_Moment] = field(default_factory=set)
-    hits: dict[tuple[str, str], list[_Hit]] = field(default_factory=dict)  # by video and target
+    hits: dict[tuple[str, str], list[_Hit]] = field(default_factory=dict)  # by video and target, in order of time
     near_misses: dict[_Moment, list[int]] = field(default_factory=dict)  # tracks, those with most evidence first
 
 
@@ -158,11 +159,9 @@ class _Finder:
             return ()
         answers = [answer for answer in self._answers if moment in answer.spans]
         for answer in answers or ([] if is_known else self._answers):
-            hits = [
-                hit
-                for hit in answer.hits.get(moment[:2], [])
-                if decision.start - _ROUNDING <= hit.time <= decision.end + _ROUNDING
-            ]
+            all_hits = answer.hits.get(moment[:2], [])
+            first = bisect_left(all_hits, decision.start - _ROUNDING, key=attrgetter("time"))
+            hits = all_hits[first : bisect_right(all_hits, decision.end + _ROUNDING, key=attrgetter("time"))]
             if hits:
                 video = self._read(exact=answer.exact)
                 rows = self._find_rows(video.faces, hits, self._names[answer.exact])
@@ -254,17 +253,18 @@ def _read_answer(folder: Path, wanted: set[tuple[str, str]]) -> _Answer:
     answer = _Answer(exact=_is_exact(folder / "run.json"))
     evidence: dict[_Moment, list[tuple[float, int]]] = {}
     try:
-        for row in _rows(folder / "spans.csv", wanted):
-            answer.spans.add((row["video"], row["target"], row["start"], row["end"]))
-        for row in _rows(folder / "review.csv", wanted):
-            moment = (row["video"], row["target"], row["start"], row["end"])
-            evidence.setdefault(moment, []).append((-float(row["evidence"]), int(row["track"])))
-        for row in _rows(folder / "hits.csv", wanted):
-            if row["x1"]:  # a face is visible
-                x1, y1, x2, y2 = (float(row[side]) for side in ("x1", "y1", "x2", "y2"))
-                hit = _Hit(float(row["time"]), (int(row["pts"]), row["x1"], row["y1"]), (x1, y1, x2, y2))
-                answer.hits.setdefault((row["video"], row["target"]), []).append(hit)
-    except (OSError, ValueError, KeyError, IndexError) as error:
+        for video, target, start, end in _read_rows(folder / "spans.csv", wanted, ("start", "end")):
+            answer.spans.add((video, target, start, end))
+        columns: tuple[str, ...] = ("start", "end", "evidence", "track")
+        for video, target, start, end, weight, track in _read_rows(folder / "review.csv", wanted, columns):
+            evidence.setdefault((video, target, start, end), []).append((-float(weight), int(track)))
+        columns = ("time", "pts", "x1", "y1", "x2", "y2")
+        for video, target, time, pts, *box in _read_rows(folder / "hits.csv", wanted, columns):
+            if all(box):  # a face is visible
+                x1, y1, x2, y2 = map(float, box)
+                hit = _Hit(float(time), (int(pts), box[0], box[1]), (x1, y1, x2, y2))
+                answer.hits.setdefault((video, target), []).append(hit)
+    except (OSError, ValueError) as error:
         raise FaceIndexError(
             f"cannot read the tables in {str(folder)!r}: {error}; repeat the question, which writes them again"
         ) from error
@@ -272,16 +272,10 @@ def _read_answer(folder: Path, wanted: set[tuple[str, str]]) -> _Answer:
     return answer
 
 
-def _rows(path: Path, wanted: set[tuple[str, str]]) -> Iterator[Mapping[str, str]]:
-    """Yield the rows of a table that concern some videos and targets; none if there is no table."""
-    if not path.is_file():
-        return
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        columns = next(reader, [])
-        for cells in reader:
-            if (cells[0], cells[1]) in wanted:
-                yield dict(zip(columns, cells, strict=True))
+def _read_rows(path: Path, wanted: set[tuple[str, str]], columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield video, target and the columns of the rows that concern some videos and targets; none without a table."""
+    if path.is_file():
+        yield from (row for row in read_csv(path, ("video", "target", *columns)) if row[:2] in wanted)
 
 
 def _is_exact(path: Path) -> bool:

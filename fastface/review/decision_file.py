@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from fastface.census.clusters.correction_log import LoggedCorrection, append_correction, log_path
 from fastface.census.clusters.corrections import Corrections
+from fastface.census.page_files import read_page_file
 from fastface.errors import ConfigError
 from fastface.gallery.photo_set.sources import make_label
 from fastface.index.ledger import Ledger
-from fastface.names import clean_text, valid_text
+from fastface.names import valid_text
 from fastface.review.decided_moments import find_tracks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.search.decision_store import (
@@ -63,23 +62,20 @@ def read_decisions(path: Path) -> tuple[Decision, ...]:
     Raises:
         ConfigError: The file cannot be read, was not saved by the page, or decides a moment twice.
     """
-    try:
-        found = _DecisionFile.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        faults = error.errors()
-        lines = [_describe_fault(fault["loc"], fault["msg"]) for fault in faults[:_MOST_FAULTS]]
-        lines += [f"and {len(faults) - _MOST_FAULTS} more"] if len(faults) > _MOST_FAULTS else []
-        first = f"{str(path)!r} is no file of decisions that report.html saved"
-        raise ConfigError([f"{first}: {lines[0]}"] if len(lines) == 1 else [first, *lines]) from error
-    decisions = tuple(_normalize(one) for one in found.decisions)
+    found = read_page_file(path, _DecisionFile, "report.html", most_faults=_MOST_FAULTS)
+    decisions = tuple(map(_normalize, found.decisions))
     places: dict[object, int] = {}
     for number, one in enumerate(decisions):
+        if one.person == one.target:
+            raise ConfigError(
+                f"{str(path)!r}: decisions.{number}: person is {one.person!r}, the name of target: confirm the moment, "
+                "or give it to another person"
+            )
         before = places.setdefault(one.moment, number)
         if one != decisions[before]:
             raise ConfigError(
-                f"{str(path)!r}: decisions.{number}: decisions.{before} says otherwise of the same moment"
+                f"{str(path)!r}: decisions.{number}: decisions.{before} has another verdict on the same moment; "
+                "keep one of them"
             )
     return tuple(dict.fromkeys(decisions))
 
@@ -126,12 +122,6 @@ def keep_decisions(
 
 def _count(decisions: Sequence[StoredDecision], verdict: str) -> int:
     return sum(one.verdict == verdict for one in decisions)
-
-
-def _describe_fault(location: Sequence[int | str], message: str) -> str:
-    """Describe a fault with its place, as `decisions.3.start: Input should be a valid number`."""
-    where = clean_text(".".join(map(str, location)))
-    return " ".join(f"{where}: {message}".removeprefix(": ").split())
 
 
 def _normalize(decision: Decision) -> Decision:

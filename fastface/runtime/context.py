@@ -124,14 +124,14 @@ def open_context(config: Config, out: Path, observer: Observer, command: str) ->
 @contextmanager
 def _open_context(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[RunContext]:
     with (
-        open_event_log(folder.log, observer, VERSION, command) as told,
+        open_event_log(folder.log, observer, VERSION, command) as logger,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
     ):
-        networks = ready_networks(config, told.note, interruption)
-        context = RunContext(config, folder, ledger, networks, told, interruption)
+        networks = ready_networks(config, logger.note, interruption)
+        context = RunContext(config, folder, ledger, networks, logger, interruption)
         for gone, record in put_stand_ins(ledger):
-            told.note(f"{record.video_id}: {str(gone)!r} is gone; its copy {str(record.path)!r} takes its place")
+            logger.note(f"{record.video_id}: {str(gone)!r} is gone; its copy {str(record.path)!r} takes its place")
         yield context
 
 

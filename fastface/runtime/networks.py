@@ -139,9 +139,9 @@ def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, 
     numbers = config.models.devices
     first = resolve_device(name, cache, numbers[0] if numbers else 0)
     if numbers and not first.is_gpu:
-        told = ",".join(map(str, numbers))
+        listed = ",".join(map(str, numbers))
         raise ConfigError(
-            "; ".join([f"--devices: {told} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes])
+            "; ".join([f"--devices: {listed} numbers NVIDIA cards, but {first.name} runs the networks", *first.notes])
         )
     # The provider's name in lower case selects that device only.
     others = (resolve_device(first.provider.lower(), cache, number) for number in numbers[1:])

@@ -27,7 +27,7 @@ from fastface.index.store import VideoIndex
 from fastface.names import pluralize, text_cell
 from fastface.runtime.context import RunContext
 from fastface.search.decisions import Decisions, open_decisions
-from fastface.search.searcher import Searcher, open_searcher
+from fastface.search.searcher import Searcher
 from fastface.types import BY_DECISION, Gallery, GrownReference
 
 _TABLE = "bank_growth.csv"
@@ -71,7 +71,7 @@ def survey(context: RunContext, references: ReferenceSet, records: Sequence[Vide
     if context.config.match.tracks and len(references):
         searcher = _survey_tracks(context, references, records, decisions)
     else:
-        searcher = open_searcher(context, references, context.limits, decisions=decisions)
+        searcher = Searcher(context, references, context.limits, decisions=decisions)
         _write_growth(context, references.gallery, is_grown=False)
     return Survey(searcher, 0 if decisions is None else decisions.num_used)
 
@@ -81,7 +81,7 @@ def _survey_tracks(
 ) -> Searcher:
     """Open a searcher that decides whole tracks."""
     config, usual = context.config, context.networks.models.thresholds.impostors
-    found = list(open_searcher(context, references, context.limits).indexes(records))
+    found = list(Searcher(context, references, context.limits).indexes(records))
     observed = observe_archive(context, references, (index for _, index in found))
     model, cohort, num_tracks = observed.model, observed.cohort, observed.num_tracks
     num_targets = references.num_targets
@@ -109,7 +109,7 @@ def _survey_tracks(
     _write_growth(context, references.gallery, is_grown=grower is not None)
     rule = build_rule(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
     context.observer.note(_describe(rule, usual, num_tracks, num_targets))
-    return open_searcher(context, references, replace(limits, tracks=rule), model, decisions)
+    return Searcher(context, references, replace(limits, tracks=rule), model, decisions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Define the user's decisions on spans and near misses, and store them in OUT/.fastface/decisions.json.
 
-`review.decision_files` adds decisions; each search reads them. A decision stores faces of its tracks, with embeddings,
+`review.decision_file` adds decisions; each search reads them. A decision stores faces of its tracks, with embeddings,
 so that it outlives the answer, the tracks' numbers and the index. Files of decisions are kept apart, in the order in
 which they were applied: later decisions win, and the last file can be taken back.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -16,13 +17,24 @@ from fastface.files import write_atomic
 from fastface.index.anchors import Anchor, decode_look
 
 Verdict = Literal["confirmed", "rejected", "given"]
-Moment = Literal["span", "near_miss"]
+MomentKind = Literal["span", "near_miss"]
 
 
 class StrictModel(BaseModel):
     """A part of a file that fastface or one of its pages wrote: nothing is converted, nothing is unknown."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a decision is about: a row of spans.csv or review.csv."""
+
+    video: str
+    target: str
+    start: float
+    end: float
+    kind: MomentKind
 
 
 class Decision(StrictModel):
@@ -32,7 +44,7 @@ class Decision(StrictModel):
     target: str  # label of the span or near miss
     start: float = Field(ge=0)  # as in the table; spans are padded
     end: float = Field(ge=0)
-    what: Moment
+    what: MomentKind
     verdict: Verdict  # given: rejected for `target`, confirmed for `person`
     person: str | None  # label, for `given`
 
@@ -47,9 +59,9 @@ class Decision(StrictModel):
         return self
 
     @property
-    def moment(self) -> tuple[str, str, float, float, Moment]:
+    def moment(self) -> Moment:
         """Return what the decision is about."""
-        return self.video, self.target, self.start, self.end, self.what
+        return Moment(self.video, self.target, self.start, self.end, self.what)
 
     def effects(self) -> tuple[tuple[str, bool], ...]:
         """Return (label, true if confirmed for it), one or two."""
@@ -114,8 +126,8 @@ class DecisionStore(StrictModel):
         except (FileNotFoundError, NotADirectoryError):
             return cls()
         except (OSError, ValidationError) as error:
-            told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-            raise FaceIndexError(f"cannot read {str(path)!r}: {told}; remove it: then no decision is kept") from error
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+            raise FaceIndexError(f"cannot read {str(path)!r}: {reason}; remove it: then no decision is kept") from error
 
     def save(self, state: Path) -> None:
         """Write the file, readable by its owner only; remove it if there are no decisions.

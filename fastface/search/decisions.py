@@ -219,7 +219,7 @@ def _valid_marks(decisions: Sequence[tuple[int, StoredDecision]], video: Indexed
     """Return the marks of the decisions on one video, without those that later decisions on the same track replace."""
     tracks = video.faces.tracks
     by_track: dict[int, list[_Mark]] = {}
-    unplaced: dict[tuple[object, ...], list[_Mark]] = {}
+    unplaced: dict[object, list[_Mark]] = {}
     rows: dict[DecidedFace, int | None] = {}
     for number, decision in decisions:
         new: dict[int, list[_Mark]] = {}

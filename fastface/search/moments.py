@@ -59,12 +59,13 @@ def _answer(found: VideoFindings, questions: Sequence[Question], config: Config)
         spans += made
         for label in persons:
             inside[label] |= _find_moments(found.hits[label].time, kept) >= 0
-    labels = {question.label for question in questions}
+    labels = dict.fromkeys(question.label for question in questions)
     if with_persons:
         spans += [span for span in found.spans if span.target not in labels]
     return replace(
         found,
         spans=tuple(sorted(spans, key=lambda span: (span.start, span.target))),
+        colours={**dict.fromkeys(labels, 0), **found.colours},
         persons={question.label: question.persons for question in questions},
         crop_hits=None if with_persons else {label: found.hits[label][rows] for label, rows in inside.items()},
     )

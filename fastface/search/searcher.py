@@ -12,7 +12,6 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from fastface.config import SpansConfig
 from fastface.errors import InputError, ModelError
 from fastface.gallery.decided_faces import DecidedFaces
 from fastface.gallery.matching import Matches, VideoFaces, follow_bodies, list_labels, match, match_tracks
@@ -20,14 +19,12 @@ from fastface.gallery.own_tracks import without_own_tracks
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel
-from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import read_sampling
-from fastface.runtime.output_folder import OutputFolder
 from fastface.search.decisions import Decisions
-from fastface.search.video_faces import interval, read_video_faces
+from fastface.search.video_faces import read_video_faces, to_interval
 from fastface.timeline import (
     Interval,
     boundary_windows,
@@ -110,31 +107,26 @@ class Searcher:
     """Search the index for the targets of one gallery.
 
     Args:
-        out: The output folder.
-        ledger: The open ledger.
+        context: Run context with the output folder, its ledger and the settings of spans.
         references: References of the wanted persons.
         limits: Thresholds for faces and tracks.
-        spans: Settings that group hits to spans.
         model: Evidence model for whole tracks; None decides each face by itself.
         decisions: Decisions of the user on earlier answers; None if there are none.
     """
 
     def __init__(
         self,
-        out: OutputFolder,
-        ledger: Ledger,
-        *,
+        context: RunContext,
         references: ReferenceSet,
         limits: MatchThresholds,
-        spans: SpansConfig,
         model: EvidenceModel | None = None,
         decisions: Decisions | None = None,
     ) -> None:
-        self._out = out
-        self._ledger = ledger
+        self._out = context.out
+        self._ledger = context.ledger
         self._references = references
         self._limits = limits
-        self._spans = spans
+        self._spans = context.config.spans
         self._model = model
         self._decisions = decisions
         self._metadata: dict[str, dict[str, str]] = {}
@@ -197,7 +189,7 @@ class Searcher:
         A stretch is cut at keyframes, where decoding can begin, so that several decoders share it.
         """
         units = self._ledger.units(record.video_id).values()
-        looked_at = [interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
+        looked_at = [to_interval(unit) for unit in units if unit.dense and unit.period == sampling.period]
         stretches = split_intervals(subtract(wanted, looked_at), self._keyframe_edges(record), _LEAST_STRETCH)
         return [Unit(record.video_id, -1, start, end, sampling) for start, end in stretches]
 
@@ -218,7 +210,7 @@ class Searcher:
         sampling = self._sampling(record)
         assert sampling.period is not None
         video = self._video(record, info, exact=False)
-        near = self._near(video, self._decided(record, info, video), lenience=_NEAR_KEYFRAMES)
+        near = self._near(video, self._find_decided(record, info, video), lenience=_NEAR_KEYFRAMES)
         cells = int(_REACH / sampling.period) + 1
         times = np.unique(np.concatenate([np.empty(0), *near.values()])).tolist()
         windows = []
@@ -237,7 +229,7 @@ class Searcher:
         """
         # Only the regular samples: with earlier closer looks, each search would extend farther than the last.
         video = self._video(record, info, exact=False)
-        decided = self._decided(record, info, video)
+        decided = self._find_decided(record, info, video)
         sure = self._match(video, decided).hits
         windows: list[Interval] = []
         for label, times in self._near(video, decided, lenience=_NEAR).items():
@@ -270,7 +262,7 @@ class Searcher:
     def _find(self, record: VideoRecord, info: VideoInfo) -> VideoFindings:
         # Frames that an earlier search scanned more densely do not change this answer.
         video = self._video(record, info, exact=self._spans.exact)
-        matches = self._match(video, self._decided(record, info, video))
+        matches = self._match(video, self._find_decided(record, info, video))
         hits = without_own_tracks(record.video_id, video.faces, matches.hits, self._references)
         followed = self._follow(record, matches.hits)
         duration = None if info.duration is None else float(info.duration)
@@ -340,7 +332,7 @@ class Searcher:
         units = self._ledger.units(record.video_id).values()
         return read_video_faces(self._index(record), info, self._sampling(record), units, exact=exact)
 
-    def _decided(self, record: VideoRecord, info: VideoInfo, video: VideoFaces) -> DecidedFaces | None:
+    def _find_decided(self, record: VideoRecord, info: VideoInfo, video: VideoFaces) -> DecidedFaces | None:
         """Find the user's decisions on the faces of a video; None if there are none."""
         return self._decisions.find(record.video_id, video.faces, is_film=info.is_film) if self._decisions else None
 
@@ -361,22 +353,3 @@ def _next(edges: Sequence[Fraction], end: Fraction, reach: Fraction) -> Fraction
     """Return the first of the sorted edges at or after `end`, if it is within reach; else `end`."""
     place = bisect_left(edges, end)
     return edges[place] if place < len(edges) and edges[place] <= end + reach else end
-
-
-def open_searcher(
-    context: RunContext,
-    references: ReferenceSet,
-    limits: MatchThresholds,
-    model: EvidenceModel | None = None,
-    decisions: Decisions | None = None,
-) -> Searcher:
-    """Open a searcher for a command's output folder; without a model each face is decided by itself."""
-    return Searcher(
-        context.out,
-        context.ledger,
-        references=references,
-        limits=limits,
-        spans=context.config.spans,
-        model=model,
-        decisions=decisions,
-    )

@@ -46,7 +46,7 @@ def read_video_faces(
         chosen = [unit for unit in dense if unit.period == closeness and (exact or unit.period is not None)]
         if not chosen:
             continue
-        outside = ~_inside(faces.time, [interval(unit) for unit in chosen])
+        outside = ~_inside(faces.time, [to_interval(unit) for unit in chosen])
         closer = index.unit_faces(chosen)
         faces = Faces.concatenate([faces[outside], *closer])
         periods = np.concatenate([periods[outside], *(np.full(len(part), seconds) for part in closer)])
@@ -61,7 +61,7 @@ def read_video_faces(
     return VideoFaces(faces, summarize_tracks(faces, frames), periods)
 
 
-def interval(unit: UnitRecord) -> Interval:
+def to_interval(unit: UnitRecord) -> Interval:
     """Return the bounds of a unit that has an end."""
     assert unit.end is not None
     return unit.start, unit.end

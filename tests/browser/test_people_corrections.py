@@ -1,7 +1,7 @@
 """Corrections in people.html in a real browser: many persons at once, keys, undo, and the saved file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from browser_tools import CHROMIUM, Browser, browser
 from people_tools import HOSTILE, VIDEOS, person, three
 
-from fastface.export.tables.people_page import write_people_page
+from fastface.export.tables.people_page import PageCensus, write_people_page
 from fastface.types.people import Person
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -27,10 +27,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield opened
 
 
-def _open(page: Browser, folder: Path, persons: list[Person], **given: Any) -> None:
-    options: dict[str, Any] = {"videos": VIDEOS, "out": "my out", "census": "0123456789ab", "others": (0, 0), **given}
-    marks = [MARKS[one.number] for one in persons]
-    write_people_page(folder / "people.html", persons, marks=marks, **options)
+def _open(page: Browser, folder: Path, persons: list[Person], rejected: Sequence[int] = (), **given: Any) -> None:
+    options: dict[str, Any] = {"videos": VIDEOS, "out": "my out", "others": (0, 0), **given}
+    census = PageCensus("0123456789ab", [MARKS[one.number] for one in persons], rejected)
+    write_people_page(folder / "people.html", persons, census=census, **options)
     page.show(1400, 1000)
     page.run("typeof isSaved === 'undefined' || (isSaved = true)")  # the page asks before it closes with unsaved steps
     page.open(folder / "people.html")

@@ -12,7 +12,7 @@ from browser_tools import CHROMIUM, Browser, browser
 from people_tools import HOSTILE, VIDEOS, person, three, with_bodies
 from PIL import Image
 
-from fastface.export.tables.people_page import write_people_page
+from fastface.export.tables.people_page import PageCensus, write_people_page
 from fastface.types.people import Person
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -30,8 +30,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 def _open(page: Browser, folder: Path, persons: list[Person], **given: Any) -> None:
-    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "census": "0123456789ab", "others": (0, 0), **given}
-    write_people_page(folder / "people.html", persons, **options)
+    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "others": (0, 0), **given}
+    write_people_page(folder / "people.html", persons, census=PageCensus("0123456789ab"), **options)
     page.show(1400, 1000)
     page.open(folder / "people.html")
     # The page's own observer, which fills the cards, was there first and is told first.

@@ -301,6 +301,35 @@ def test_review_by_keys_and_the_saved_file(page: Browser, out: Path) -> None:
     assert page.run("document.getElementById('saved').hidden") is False
 
 
+def test_expressions_head_the_page_and_only_persons_are_reviewed(page: Browser, tmp_path: Path) -> None:
+    both = "Alice and not Bob"
+    drawn = DrawnAnswer(
+        targets=("Alice", "Bob"),
+        lengths={"a.mp4": 20.0},
+        spans=(Drawn("a.mp4", "Alice", 2.0, 6.0, 0.75), Drawn("a.mp4", both, 2.0, 5.0, 0.7)),
+        near=(Drawn("a.mp4", "Bob", 7.0, 9.0, 0.33),),
+        run={"where": [both, "alone(Bob)"]},
+    )
+    write_answer(tmp_path / "out", drawn, tmp_path / "films")
+    write_report(tmp_path / "out")
+    _open(page, tmp_path / "out", "review")
+    assert page.run("document.getElementById('question').textContent").startswith(f"{both}, alone(Bob) in 1\xa0video ")
+    facts = page.run("document.getElementById('totals').textContent")
+    assert facts.startswith("expressions found1 of 2"), facts
+    assert page.run(PLACE).startswith("1 of 2")
+    assert page.run(ASKED) == "Is this Bob?"
+    _press(page, "g")
+    assert page.run("document.getElementById('give-list').textContent") == "1Alice"
+    _press(page, "1")
+    assert page.run(ASKED) == "Is this Alice?"
+    assert _told(page) == []
+    _tab(page, "spans")
+    row = f"[...document.querySelectorAll('#span-rows .person')].find((one) => one.textContent === '{both}')"
+    page.run(f"{row}.click()")
+    _press(page, "n")
+    assert [(one["target"], one["person"]) for one in _saved(page)["decisions"]] == [("Bob", "Alice")]
+
+
 def test_a_span_of_an_expression_has_a_lane_and_no_decision(page: Browser, tmp_path: Path) -> None:
     where = "Alice and not 'Bob <b>'"
     spans = (Drawn("a.mp4", "Alice", 2.0, 6.0), Drawn("a.mp4", where, 4.0, 6.0))

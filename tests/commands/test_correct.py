@@ -51,6 +51,11 @@ def saved(folder: Path, *decisions: dict[str, Any]) -> Path:
     return file
 
 
+def ask_again(out: Path) -> str:
+    """The line that names the command after a correction."""
+    return f"next: fastface find -t PHOTOS -o {out}\n"
+
+
 def num_tracks(out: Path, row: dict[str, str]) -> int:
     """Number of tracks with a hit in a span."""
     hits = [one for one in rows(out / "hits.csv") if (one["video"], one["target"]) == (row["video"], row["target"])]
@@ -76,7 +81,7 @@ def test_confirmed_near_misses_are_hits_from_then_on(cartoon: Cartoon, out: Path
     assert (len(near), len(found_hits(out)), len(drawn)) == (len(drawn_tracks(near)), 0, 58)
     done = fastface("correct", saved(tmp_path, *(span(row, "confirmed") for row in near)), "-o", out)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{len(near)} decisions on {len(near)} tracks: {len(near)} confirmed\n"
+    assert done.stdout == f"{len(near)} decisions on {len(near)} tracks: {len(near)} confirmed\n{ask_again(out)}"
     told = ask(*NOTHING_IS_SURE).stderr
     assert f"uses {len(near)} decisions of your review\n" in told
     assert in_film(found_hits(out), "film1.mp4") == drawn
@@ -91,7 +96,7 @@ def test_confirmed_near_misses_are_hits_from_then_on(cartoon: Cartoon, out: Path
     ask(*NOTHING_IS_SURE)
     assert tables(out) == again
     undone = fastface("correct", "--undo", "-o", out)
-    assert (undone.returncode, undone.stdout) == (0, f"took back a file with {len(near)} decisions\n")
+    assert (undone.returncode, undone.stdout) == (0, f"took back a file with {len(near)} decisions\n{ask_again(out)}")
     ask(*NOTHING_IS_SURE)
     assert tables(out) == before
     assert not (out / ".fastface" / "decisions.json").exists()
@@ -179,7 +184,7 @@ def test_a_later_decision_on_the_same_moment_wins(out: Path, ask: Ask, tmp_path:
 
     for verdict in ("confirmed", "rejected", "confirmed"):
         done = fastface("correct", saved(tmp_path, span(row, verdict)), "-o", out)
-        assert (done.returncode, done.stdout) == (0, f"1 decision on 1 track: 1 {verdict}\n")
+        assert (done.returncode, done.stdout) == (0, f"1 decision on 1 track: 1 {verdict}\n{ask_again(out)}")
         assert (track in hits()) == (verdict == "confirmed")
 
 
@@ -209,7 +214,8 @@ def test_a_moment_that_is_not_there_is_left_out_by_name(out: Path, tmp_path: Pat
     gone = {**span(row, "rejected"), "video": "no <b>\n.mp4"}
     away = {**span(row, "rejected"), "start": 900.0, "end": 901.0}
     done = fastface("correct", saved(tmp_path, gone, span(row, "rejected"), away), "-o", out)
-    assert (done.returncode, done.stdout) == (3, f"1 decision on {num_tracks(out, row)} tracks: 1 rejected\n")
+    told = f"1 decision on {num_tracks(out, row)} tracks: 1 rejected\n{ask_again(out)}"
+    assert (done.returncode, done.stdout) == (3, told)
     first, second = done.stderr.splitlines()
     assert first == "fastface: left out: decisions.0: 'no <b>\\n.mp4' is no video of this folder"
     assert second.startswith("fastface: left out: decisions.2: no answer has this span of ")
@@ -224,7 +230,9 @@ def test_usage(out: Path, tmp_path: Path) -> None:
     assert errors(fastface("correct", "-o", out), 2, 1) == [either]
     assert errors(fastface("correct", file, "--undo", "-o", out), 2, 1) == [either]
     assert fastface("correct", file, "-o", out).stdout == "no new decision: all are kept already\n"
-    assert "cannot be read" in errors(fastface("correct", tmp_path / "none.json", "-o", out), 2, 1)[0]
+    (missing,) = errors(fastface("correct", tmp_path / "none.json", "-o", out), 2, 1)
+    assert "cannot be read" in missing
+    assert missing.endswith("; browsers save files of a page in the folder for downloads")
     for content in ('{"kind": "cast"}', "[1]", '{"kind": ["decisions"]}'):
         file.write_text(content, encoding="utf-8")
         assert "its kind must be one of decisions" in errors(fastface("correct", file, "-o", out), 2, 1)[0]
@@ -243,7 +251,7 @@ def test_one_log_takes_back_corrections_of_persons_and_of_answers(ran: Ran, out:
     row = rows(ran.out / "spans.csv")[0]
     assert fastface("correct", saved(tmp_path, span(row, "rejected")), "-o", out).returncode == 0
     undone = fastface("pick", "--undo", "-o", out)
-    assert (undone.returncode, undone.stdout) == (0, "took back a file with 1 decision\n")
+    assert (undone.returncode, undone.stdout) == (0, f"took back a file with 1 decision\n{ask_again(out)}")
     assert not (out / ".fastface" / "decisions.json").exists()
     merged = fastface("correct", "--undo", "-o", out, "--json")
     assert len(json.loads(merged.stdout)["persons"]) == persons

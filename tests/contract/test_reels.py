@@ -6,7 +6,9 @@ ffprobe reads the chapters.
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +16,9 @@ import pytest
 from clip_tools import FRAME, beeps_of, draw_numbered_film, frames_of, read_number
 from media_tools import ffmpeg
 
-from fastface.errors import ExportError
+from fastface.errors import ExportError, VideoError
+from fastface.export.clips import reel
+from fastface.export.clips.precise import PlacedFrame, frames_from
 from fastface.export.clips.reel import choose_canvas, write_reel
 from fastface.export.jobs import ReelPart
 from fastface.types import VideoInfo
@@ -96,6 +100,25 @@ def test_other_sizes_are_fitted_into_the_size_of_most_seconds(tmp_path: Path, fi
         assert np.abs(picture[:28].astype(int)).mean() < 20  # black above and below
         assert np.abs(picture[100:].astype(int)).mean() < 20
         assert read_number(picture[32:96]) == number
+
+
+def test_damage_within_a_part_is_reported(
+    tmp_path: Path, films: dict[str, VideoInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_after_ten(*given: Any) -> Iterator[PlacedFrame]:
+        numbered = enumerate(frames_from(*given))
+        if given[0].video_id == "silent":
+            yield from (frame for number, frame in numbered if number < 10)
+            raise VideoError(given[0].path, "the disk failed")
+        yield from (frame for _, frame in numbered)
+
+    monkeypatch.setattr(reel, "frames_from", break_after_ten)
+    parts = [ReelPart(films["silent"], 0.0, 1.0, "silent"), ReelPart(films["plain"], 0.0, 0.4, "plain")]
+    (line,) = write_reel(parts, tmp_path / "reel.mp4", alive=lambda: None)
+    # The tenth frame, at 0.36 s, is the last one.
+    assert line.startswith("silent: the last 0.6 s show no new frame: ")
+    assert "the disk failed" in line
+    assert [number for _, number in frames_of(tmp_path / "reel.mp4")] == [*range(10), *range(10)]
 
 
 def test_a_film_that_cannot_be_read_is_left_out_with_the_reason(tmp_path: Path, films: dict[str, VideoInfo]) -> None:

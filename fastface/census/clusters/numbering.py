@@ -130,8 +130,8 @@ class Numbering:
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
-            told = f"cannot read {str(path)!r}: {error}; remove it and run fastface people: it gives new numbers"
-            raise FaceIndexError(told) from error
+            reason = f"cannot read {str(path)!r}: {error}; remove it and run fastface people: it gives new numbers"
+            raise FaceIndexError(reason) from error
 
     def save(self, path: Path) -> None:
         """Write the file, readable by its owner only.

@@ -48,9 +48,9 @@ def owners(bodies: Bodies, faces: Faces, cluster: _Rows) -> _Rows:
     Returns:
         (n,) a cluster; NO_CLUSTER if the track never shows a face; SEEN if the body adds nothing.
     """
-    told = np.where(bodies.face >= 0, cluster[bodies.face] if len(cluster) else NO_CLUSTER, NO_CLUSTER)
-    owner = _nearest(bodies, told)
-    owner[told != NO_CLUSTER] = SEEN
+    assigned = np.where(bodies.face >= 0, cluster[bodies.face] if len(cluster) else NO_CLUSTER, NO_CLUSTER)
+    owner = _nearest(bodies, assigned)
+    owner[assigned != NO_CLUSTER] = SEEN
     owner[np.isin(bodies.track, _doubtful(bodies, owner))] = SEEN
     # A person is once in a frame: the face counts, else the body with the highest score.
     known = cluster != NO_CLUSTER
@@ -116,11 +116,11 @@ def stretches(bodies: Bodies, owner: _Rows, *, period: float, video: int, size: 
     return BodyStretches(tracks, owner[rows[firsts]], of)
 
 
-def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
+def _nearest(bodies: Bodies, assigned: _Rows) -> _Rows:
     """Return (n,) the owner at the nearest moment of each body's track, the earlier at a tie; NO_CLUSTER for none."""
     pts = bodies.pts - bodies.pts.min(initial=np.iinfo(np.int64).max)  # some streams count from the epoch
     order = np.lexsort((pts, bodies.track))
-    plain = order[told[order] != NO_CLUSTER]
+    plain = order[assigned[order] != NO_CLUSTER]
     # Combine track and timestamp in one sorted number: the distance between tracks exceeds any duration within a track.
     place = bodies.tracks * (2 * int(pts.max(initial=0)) + 1) + pts
     after = np.searchsorted(place[plain], place, "left")
@@ -131,7 +131,7 @@ def _nearest(bodies: Bodies, told: _Rows) -> _Rows:
         other = plain[candidate[rows]]
         away = np.abs(bodies.pts[other] - bodies.pts[rows])
         better = (bodies.track[other] == bodies.track[rows]) & (away < nearest[rows])
-        found[rows[better]] = told[other[better]]
+        found[rows[better]] = assigned[other[better]]
         nearest[rows[better]] = away[better]
     return found
 

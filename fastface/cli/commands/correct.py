@@ -11,7 +11,7 @@ import typer
 
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.commands.people import tell
-from fastface.cli.console import as_json, make_observer, say
+from fastface.cli.console import as_json, make_observer, out_option, say
 from fastface.cli.options import MODELS, Invocation, with_settings
 from fastface.commands.correct_file import Correction, correct_by_file, take_back
 from fastface.commands.people import PeopleResult
@@ -37,14 +37,15 @@ def correct(
         raise ConfigError("give a file of corrections, or --undo")
     observer = make_observer(invocation)
     if file is not None:
-        tell_corrected(correct_by_file(invocation.config, file, out, observer, pretend=invocation.dry_run), invocation)
+        result = correct_by_file(invocation.config, file, out, observer, pretend=invocation.dry_run)
+        tell_corrected(result, out, invocation)
         return
     if invocation.dry_run:
         raise ConfigError("--undo has no --dry-run: it takes back one correction")
-    tell_corrected(take_back(invocation.config, out, observer), invocation)
+    tell_corrected(take_back(invocation.config, out, observer), out, invocation)
 
 
-def tell_corrected(result: Correction, invocation: Invocation) -> None:
+def tell_corrected(result: Correction, out: Path, invocation: Invocation) -> None:
     """Print the result of a correction; exit with an error code if entries were left out."""
     if isinstance(result, PeopleResult):
         tell(result, invocation)
@@ -53,6 +54,8 @@ def tell_corrected(result: Correction, invocation: Invocation) -> None:
         as_json(asdict(result))
     elif not invocation.quiet:
         say(f"would keep {result.summary}" if invocation.dry_run else result.summary)
+        if any(result.counts.values()) and not invocation.dry_run:
+            say(f"next: fastface find -t PHOTOS{out_option(out)}")
     for line in shorten_lines(result.left_out, _MOST_LINES):
         typer.echo(f"fastface: left out: {line}", err=True)
     if result.exit_code:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from fastface.census.page_files import read_page_file
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.commands.correct import tell_corrected
 from fastface.cli.commands.people import tell
@@ -55,7 +56,7 @@ def pick(
     """
     chosen, called = list(persons or ()), name
     if selection is not None:
-        more = _read_selection(selection)
+        more = read_page_file(selection, _Selection, "people.html")
         chosen += map(str, more.people)
         called, census = name or more.name, census or more.census
     wanted: dict[Correction, bool] = {"merge": merge, "split": split, "reject": reject, "restore": restore}
@@ -74,7 +75,7 @@ def pick(
         show(preview_people(invocation.config, out, "people", *exported), invocation)
     observer = make_observer(invocation)
     if undo:
-        tell_corrected(take_back(invocation.config, out, observer), invocation)
+        tell_corrected(take_back(invocation.config, out, observer), out, invocation)
         return
     if asked:
         tell(correct(invocation.config, chosen, out, observer, asked[0], shown=census), invocation)
@@ -83,7 +84,7 @@ def pick(
 
 
 class _Selection(BaseModel):
-    """Content of the file that people.html saves."""
+    """Content of the file that people.html saves: persons, their name, and the census that defines the numbers."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -91,16 +92,3 @@ class _Selection(BaseModel):
     people: list[int]
     name: str = ""
     census: str = ""
-
-
-def _read_selection(path: Path) -> _Selection:
-    """Read the persons of a selection, the name, and the census that defines the numbers."""
-    try:
-        return _Selection.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"--selection {str(path)!r}: {error.strerror}") from error
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        told = f"{where}: {fault['msg']}" if where else fault["msg"]
-        raise ConfigError(f"--selection {str(path)!r}: not a file that people.html saved ({told})") from error

@@ -32,7 +32,7 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import check_writable, require_index
 from fastface.runtime.shutdown import interruptible
 from fastface.search.archive_survey import build_rule, observe_archive
-from fastface.search.searcher import open_searcher
+from fastface.search.searcher import Searcher
 from fastface.types import Gallery
 
 CHART_NAME = "calibration.png"
@@ -271,7 +271,7 @@ def _references(gallery: Gallery) -> ReferenceSet:
 def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str, ...]) -> _Evidence:
     """Compare the photos, and all tracks of finished videos that the gallery's network embedded."""
     references, usual = _references(gallery), context.networks.models.thresholds.impostors
-    searcher = open_searcher(context, references, context.limits)
+    searcher = Searcher(context, references, context.limits)
     indexes = list(searcher.indexes(searcher.comparable(context.answered_records())))
     observed = observe_archive(context, references, (index for _, index in indexes))
     model, num_tracks = observed.model, observed.num_tracks

@@ -60,7 +60,7 @@ def write_reel(parts: Sequence[ReelPart], destination: Path, *, alive: Callable[
         alive: Called with each packet that is read.
 
     Returns:
-        A line for each part that is left out.
+        A line for each part that is left out, ends early or is silent because it cannot be read.
 
     Raises:
         ExportError: No part can be decoded, or the file cannot be written.
@@ -74,10 +74,11 @@ def write_reel(parts: Sequence[ReelPart], destination: Path, *, alive: Callable[
     placed = [_Placed(part, begin) for part, begin in zip(kept, begins, strict=False)]
     with atomic_path(destination, private=True) as part_path, open_clip(part_path) as clip:
         _add_chapters(clip, placed)
-        pictures = _add_pictures(clip, placed, alive)
-        sound = add_joined(clip, _sound_blocks(placed, alive))
+        losses: list[str] = []
+        pictures = _add_pictures(clip, placed, alive, losses)
+        sound = add_joined(clip, _place_sound(placed, alive, losses))
         write_packets(clip, (pictures, *sound))
-    return tuple(faults.values())
+    return (*faults.values(), *losses)
 
 
 def _find_length(part: ReelPart) -> int:
@@ -123,7 +124,9 @@ def _decode(part: ReelPart, alive: Callable[[], object]) -> Any:
     return frames_from(part.info, to_ticks(part.info, part.start), to_ticks(part.info, part.end), alive)
 
 
-def _add_pictures(clip: Any, placed: Sequence[_Placed], alive: Callable[[], object]) -> Iterator[TimedPacket]:
+def _add_pictures(
+    clip: Any, placed: Sequence[_Placed], alive: Callable[[], object], losses: list[str]
+) -> Iterator[TimedPacket]:
     """Add the stream of pictures and return its packets."""
     parts = [one.part for one in placed]
     canvas = choose_canvas(parts)
@@ -140,7 +143,7 @@ def _add_pictures(clip: Any, placed: Sequence[_Placed], alive: Callable[[], obje
     def packets() -> Iterator[TimedPacket]:
         durations: dict[int, int] = {}
         for one in placed:
-            for pts, duration, frame in _timed_frames(one, alive):
+            for pts, duration, frame in _place_frames(one, alive, losses):
                 picture = painter.paint(frame)
                 picture.pts, picture.time_base = pts, _TIME_BASE
                 if pts == one.begin:
@@ -157,10 +160,12 @@ def _add_pictures(clip: Any, placed: Sequence[_Placed], alive: Callable[[], obje
     return packets()
 
 
-def _timed_frames(one: _Placed, alive: Callable[[], object]) -> Iterator[tuple[int, int, PlacedFrame]]:
+def _place_frames(
+    one: _Placed, alive: Callable[[], object], losses: list[str]
+) -> Iterator[tuple[int, int, PlacedFrame]]:
     """Yield (tick of the reel, ticks for which it is shown, frame); the first frame stands at the part's begin.
 
-    Damage ends a part early: its last frame then stands until the next part.
+    Damage ends a part early: its last frame then stands until the next part, and `losses` gets a line.
     """
     info, end = one.part.info, one.end
     start = Fraction(one.part.start)
@@ -175,14 +180,15 @@ def _timed_frames(one: _Placed, alive: Callable[[], object]) -> Iterator[tuple[i
                 if before is not None:
                     yield before[0], place - before[0], before[1]
                 before = place, placed
-    except (VideoError, ExportError, av.error.FFmpegError):
-        pass
+    except (VideoError, ExportError, av.error.FFmpegError) as error:
+        lost = (end - (one.begin if before is None else before[0])) * _TIME_BASE
+        losses.append(f"{one.part.title}: the last {float(lost):.1f} s show no new frame: {error}")
     if before is not None:
         yield before[0], end - before[0], before[1]
 
 
-def _sound_blocks(placed: Sequence[_Placed], alive: Callable[[], object]) -> Iterator[SoundBlock]:
-    """Yield the sound of all parts, placed in the reel; a part whose sound cannot be read is silent."""
+def _place_sound(placed: Sequence[_Placed], alive: Callable[[], object], losses: list[str]) -> Iterator[SoundBlock]:
+    """Yield the sound of all parts, placed in the reel; a part whose sound cannot be read is silent from there on."""
     until = 0
     for one in placed:
         start = Fraction(one.part.start)
@@ -192,5 +198,5 @@ def _sound_blocks(placed: Sequence[_Placed], alive: Callable[[], object]) -> Ite
                 samples = block.samples[:, max(0, until - place) :]  # parts are rounded to samples one by one
                 until = max(until, place) + samples.shape[1]
                 yield replace(block, place=until - samples.shape[1], samples=samples)
-        except (VideoError, ExportError):
-            continue
+        except (VideoError, ExportError) as error:
+            losses.append(f"{one.part.title}: a part of the sound is missing: {error}")

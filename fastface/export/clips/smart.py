@@ -1,7 +1,7 @@
 """Cut a clip to the frame and encode only its ends; all packets between them are copied.
 
-`clips` calls `plan_smart`. The head, from the span's start to the first keyframe at which a decoder can start, and the
-tail, the last frames that need a later frame, are encoded with the codec of the film.
+`clips` calls `plan_smart`. The head and the tail are encoded with the codec of the film. The head goes from the span's
+start to the first keyframe at which a decoder can start. The tail holds the last frames that need a later frame.
 
 * H.264: the sets of the encoder have numbers that the film does not use. All sets are stored once, in the header.
 * HEVC: libx265 cannot number its sets, so all sets stand in front of each keyframe (`hev1`).

@@ -50,8 +50,8 @@ class CropTally:
             "turned, damaged or cut off by the frame": self.unfit,
             "as good as equal to a better one": self.alike,
         }
-        told = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
-        return f"{pluralize(self.hits, 'hit')}, {pluralize(self.crops, 'crop')}{told and f'; left out: {told}'}"
+        missing = ", ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+        return f"{pluralize(self.hits, 'hit')}, {pluralize(self.crops, 'crop')}{missing and f'; left out: {missing}'}"
 
 
 @dataclass(frozen=True, slots=True)

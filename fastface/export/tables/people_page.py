@@ -6,6 +6,7 @@ people_corrections.js beside this module; see `html_page`.
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,23 @@ _PORTRAITS = 6
 """Maximum number of pictures of a person: five hundred persons then take about 20 MB."""
 
 
+@dataclass(frozen=True, slots=True)
+class PageCensus:
+    """The census of a page, which decides whether a file that the page saved still applies."""
+
+    digest: str  # distinguishes the page from those of other censuses
+    marks: Sequence[Sequence[str]] = ()  # of each person: digests of tracks, see `census.people_file`; may be empty
+    rejected: Sequence[int] = ()  # numbers of rejected persons
+
+
 def write_people_page(
     path: Path,
     persons: Sequence[Person],
     *,
     videos: Mapping[str, float | None],
     out: str,
-    census: str,
+    census: PageCensus,
     others: tuple[int, int],
-    marks: Sequence[Sequence[str]] = (),
-    rejected: Sequence[int] = (),
 ) -> None:
     """Write the page atomically, readable for its owner only.
 
@@ -34,10 +42,8 @@ def write_people_page(
         persons: Persons in the initial order of the page.
         videos: {video id: duration in seconds, None if unknown} of all searched videos.
         out: The user's value of `-o`, for the command that the page builds.
-        census: Name of the census, which distinguishes an old page from a new one.
+        census: The census of the persons.
         others: Number of persons, and of faces, that are not among `persons`.
-        marks: Marks of each person, which tell whether a person of an old page is still the same; none without any.
-        rejected: Numbers of rejected persons.
 
     Raises:
         SpaceError: No space is left.
@@ -49,7 +55,12 @@ def write_people_page(
         "people",
         scripts=("people_corrections",),
         facts=to_json(
-            {"out": out, "census": census, "rejected": list(rejected), **_facts(persons, videos, others, marks)}
+            {
+                "out": out,
+                "census": census.digest,
+                "rejected": list(census.rejected),
+                **_facts(persons, videos, others, census.marks),
+            }
         ),
         portraits="\n".join(_portraits(persons)),
     )

@@ -191,11 +191,8 @@ def write_review(path: Path, rows: Iterable[ReviewRow]) -> None:
     Raises:
         SpaceError: No space is left.
     """
-
-    def order(row: ReviewRow) -> tuple[str, float, str, float]:
-        return row.video_id, row.near_miss.start, row.near_miss.target, row.near_miss.end
-
-    write_csv(path, _REVIEW_COLUMNS, map(_review_cells, sorted(rows, key=order)))
+    ordered = sorted(rows, key=lambda row: (row.video_id, row.near_miss.start, row.near_miss.target, row.near_miss.end))
+    write_csv(path, _REVIEW_COLUMNS, map(_review_cells, ordered))
 
 
 def write_crops_table(path: Path, rows: Iterable[CropRow]) -> None:

@@ -1,5 +1,6 @@
 """Write tables: segments for LosslessCut, and presence by the second as CSV and as Parquet."""
 
+from collections.abc import Collection
 from math import ceil, floor
 
 import pyarrow as pa
@@ -8,6 +9,9 @@ import pyarrow.parquet as pq
 from fastface.csv_cells import format_csv, seconds_cell
 from fastface.export.timelines.timeline import Timeline, format_label
 from fastface.names import text_cell, valid_text
+
+_KEY = "second"
+"""First column of the table of presence."""
 
 
 def render_losslesscut(timeline: Timeline) -> dict[str, str]:
@@ -29,17 +33,25 @@ def render_presence(timeline: Timeline) -> dict[str, str | bytes]:
     A cell is 1 (true) if any part of the second lies in a span of the person, else 0 (false). Seconds are those of a
     player, from 0 to the end of the video.
     """
-    seen = _list_presence(timeline)
+    seen = {_name_column(person, timeline.persons): flags for person, flags in _list_presence(timeline).items()}
     length = len(next(iter(seen.values())))
-    columns = ("second", *map(text_cell, seen))
+    columns = (_KEY, *map(text_cell, seen))
     rows = ((second, *(flags[second] for flags in seen.values())) for second in range(length))
-    names, arrays = ["second"], [pa.array(range(length), pa.int32())]
-    for person, flags in seen.items():
-        names.append(valid_text(person))
+    names, arrays = [_KEY], [pa.array(range(length), pa.int32())]
+    for column, flags in seen.items():
+        names.append(valid_text(column))
         arrays.append(pa.array(map(bool, flags), pa.bool_()))
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_arrays(arrays, names), sink)
     return {"presence.csv": format_csv((columns, *rows)), "presence.parquet": sink.getvalue().to_pybytes()}
+
+
+def _name_column(person: str, persons: Collection[str]) -> str:
+    """Return the name of a person's column; a person with the name of the first column has another one."""
+    name = person
+    while name == _KEY or (name != person and name in persons):
+        name += " (person)"
+    return name
 
 
 def _list_presence(timeline: Timeline) -> dict[str, bytearray]:

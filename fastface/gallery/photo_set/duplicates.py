@@ -171,9 +171,9 @@ def same_faces(persons: ReferenceTable, alike: float) -> list[SameFace]:
     joined = {id(group): sorted(group) for group in groups.values() if len(group) > 1}
     faults = []
     for group in sorted(joined.values()):
-        told = next(evidence[number] for number in group if number in evidence)
+        link = next(evidence[number] for number in group if number in evidence)
         labels = [persons.labels[number] for number in group]
-        faults.append(SameFace(tuple(labels), _same_face_fault(labels, told)))
+        faults.append(SameFace(tuple(labels), _same_face_fault(labels, link)))
     return faults
 
 

@@ -49,7 +49,9 @@ def list_tagged_photos(folder: Path, suffixes: frozenset[str]) -> TaggedFolder:
         suffixes: Suffixes of photos, in lower case.
     """
     found = TaggedFolder()
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
+        # To open a pipe would wait without end.
+        files = [name for name in names if Path(parent, name).is_file()]
         folders[:] = sorted(one for one in folders if not one.startswith("."))
         photos = [Path(parent) / name for name in sorted(files) if Path(name).suffix.lower() in suffixes]
         picasa = _read_picasa(Path(parent), files, found.notes) if photos else {}

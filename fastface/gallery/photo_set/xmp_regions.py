@@ -26,7 +26,8 @@ _XMP_MARKER = b"http://ns.adobe.com/xap/1.0/\0"
 """Start of a JPEG's APP1 segment with XMP: Adobe, "XMP Specification Part 3", 1.1.3."""
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_KEYWORD = b"XML:com.adobe.xmp\0"
-_PACKET = re.compile(rb"<x:xmpmeta\b.*?</x:xmpmeta\s*>", re.DOTALL)
+_PACKET_START = re.compile(rb"<x:xmpmeta\b")
+_PACKET_END = re.compile(rb"</x:xmpmeta\s{0,9}>")
 
 _LARGEST_PACKET = 16 << 20
 _LARGEST_SCANNED = 256 << 20
@@ -98,9 +99,9 @@ def parse_regions(packet: bytes) -> list[NamedRegion]:
     """
     root = _parse_xml(packet)
     found = []
-    for regions in root.iter(f"{_MWG}Regions"):
+    for regions in _find_outermost(root, f"{_MWG}Regions"):
         applied_to = _read_dimensions(regions)
-        for item in regions.iter(f"{_RDF}li"):
+        for item in _find_outermost(regions, f"{_RDF}li"):
             if (named := _read_region(item, applied_to)) is not None:
                 found.append(named)
     return found[:_MOST_REGIONS]
@@ -118,8 +119,15 @@ def _find_packets(file: BinaryIO) -> Iterator[bytes]:
     if not start:
         return
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for match in _PACKET.finditer(content, 0, min(len(content), _LARGEST_SCANNED)):
-            yield match[0]
+        end = min(len(content), _LARGEST_SCANNED)
+        place = 0
+        # Each byte is searched at most twice, also if many packets start and none ends.
+        while (first := _PACKET_START.search(content, place, end)) is not None:
+            last = _PACKET_END.search(content, first.end(), end)
+            if last is None:
+                return
+            yield content[first.start() : last.end()]
+            place = last.end()
 
 
 def _find_jpeg_packets(file: BinaryIO) -> Iterator[bytes]:
@@ -177,12 +185,23 @@ def _parse_xml(packet: bytes) -> Element:
     try:
         parser.Parse(packet.strip(b"\0 \t\r\n\xef\xbb\xbf"), True)
         return builder.close()
-    except expat.ExpatError as error:
+    except XmpError:
+        raise
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that is unknown or unfit
         raise XmpError(f"its XMP is damaged: {error}") from error
 
 
 def _close_name(name: str) -> str:
     return f"{{{name}" if "}" in name else name
+
+
+def _find_outermost(element: Element, name: str) -> Iterator[Element]:
+    """Yield elements of a name that are not inside another one, so that each element is read once."""
+    for child in element:
+        if child.tag == name:
+            yield child
+        else:
+            yield from _find_outermost(child, name)
 
 
 def _read_dimensions(regions: Element) -> tuple[float, float] | None:

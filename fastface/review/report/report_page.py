@@ -215,6 +215,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves, decided
     reasons = sorted({one.reason for one in answer.near_misses})
     reason_places = {reason: place for place, reason in enumerate(reasons)}
     spans, near = answer.spans, answer.near_misses
+    where = set(run.get("where", ()))
     totals = {
         "videos": len(whole.videos),
         "spans": len(whole.spans),
@@ -228,6 +229,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves, decided
         "totals": totals,
         "threshold": run["thresholds"]["enter"] if rule is None else rule["anywhere"],
         "targets": answer.targets,
+        "where": [place for place, label in enumerate(answer.targets) if label in where],
         "expressions": list(answer.expressions),
         "clipNames": [label_name(label, answer.targets) for label in answer.targets],
         "videos": [

@@ -6,15 +6,16 @@ function fact(name, value) {
 
 function showHead() {
   const { totals, question } = facts;
-  const ordered = [...expressions, ...persons];
-  const listed = ordered.slice(0, 6).flatMap((target, place) => [place ? ", " : "", named(targets[target], "target")]);
-  const more = targets.length > 6 ? [` and ${targets.length - 6} more`] : [];
-  const who = targets.length ? [...listed, ...more] : ["No person"];
+  // A question with expressions is about these, not about the persons in them.
+  const asked = facts.where.length ? facts.where : [...targets.keys()];
+  const listed = asked.slice(0, 6).flatMap((target, place) => [place ? ", " : "", named(targets[target], "target")]);
+  const more = asked.length > 6 ? [` and ${asked.length - 6} more`] : [];
+  const who = asked.length ? [...listed, ...more] : ["No person"];
   byId("question").replaceChildren(...who, ` in ${counted(totals.videos, "video")} · fastface ${question.command}, ${question.finished.slice(0, 16).replace("T", " ")} UTC`);
-  const seen = new Set(facts.pairs.map(([, target]) => target)).size;
+  const seen = new Set(facts.pairs.map(([, target]) => target));
   byId("totals").replaceChildren(
-    fact(`${expressions.size ? "persons and expressions" : "persons"} found`, `${seen} of ${targets.length}`),
-    fact(expressions.size ? "time of all spans" : "screen time of all persons", clock(totals.seconds)),
+    fact(facts.where.length ? "expressions found" : "persons found", `${asked.filter((target) => seen.has(target)).length} of ${asked.length}`),
+    fact(facts.where.length ? "time of all spans" : "screen time of all persons", clock(totals.seconds)),
     fact("length of the videos", clock(totals.duration)),
     fact("spans", totals.spans.toLocaleString("en")),
     fact("near misses", totals.nearMisses.toLocaleString("en")),
@@ -118,11 +119,12 @@ function press(event) {
   else if (key === "u") takeBack(item);
   else if (isReview && !isSteered && key === "ArrowRight" && at + 1 < queue.length) goTo(queue[at + 1]);
   else if (isReview && !isSteered && key === "ArrowLeft" && at > 0) goTo(queue[at - 1]);
-  else if (item === null || !isDecidable(item)) return;
+  else if (item === null) return;
+  else if (key === "p" && isReview) playItem(item);
+  else if (!isDecidable(item)) return;
   else if (key === "y") answer(item, "confirmed");
   else if (key === "n") answer(item, "rejected");
   else if (key === "g") ask(item);
-  else if (key === "p" && isReview) playItem(item);
   else return;
   event.preventDefault();
 }

@@ -29,8 +29,8 @@ _FRAME, _COMMAND = 1, 5
 
 def last_tag(descriptor: int, end: int) -> tuple[int, bytes] | None:
     """Return (position, first bytes) of the tag that ends, with its length, at `end`; None without a tag."""
-    told = os.pread(descriptor, _LENGTH_BYTES, end - _LENGTH_BYTES) if end > _LENGTH_BYTES else b""
-    length = int.from_bytes(told)
+    stored = os.pread(descriptor, _LENGTH_BYTES, end - _LENGTH_BYTES) if end > _LENGTH_BYTES else b""
+    length = int.from_bytes(stored)
     place = end - _LENGTH_BYTES - length
     if length < TAG_BYTES or place <= 0:
         return None

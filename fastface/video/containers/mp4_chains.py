@@ -93,10 +93,10 @@ def _is_flv_chain(heads: ElementHeads) -> bool:
         if head[0] & ~_FLV_FILTERED not in _FLV_TAGS or head[8:11] != stream:
             return heads.is_filled(place)
         length = _FLV_TAG_BYTES + int.from_bytes(head[1:4])
-        told = heads.read_bytes(place + length, 4)
-        if len(told) < 4:
+        stored = heads.read_bytes(place + length, 4)
+        if len(stored) < 4:
             return not _has_last_flv_tag(heads, place)
-        if are_lengths_right and int.from_bytes(told) != length and head[0] in _FLV_FRAMES:
+        if are_lengths_right and int.from_bytes(stored) != length and head[0] in _FLV_FRAMES:
             if num_tags >= _ENOUGH:
                 return heads.is_filled(place + length)
             are_lengths_right = False

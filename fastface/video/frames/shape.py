@@ -80,9 +80,9 @@ def displayed_size(coded: Size, rotation: int, aspect: Fraction) -> Size:
     return (width, coded[1]) if rotation % 180 == 0 else (coded[1], width)
 
 
-def read_pixel_aspect(told: Fraction | None) -> Fraction:
+def read_pixel_aspect(stored: Fraction | None) -> Fraction:
     """Return width over height of a pixel; 1 if the stream gives no valid value."""
-    aspect = told or Fraction(1)
+    aspect = stored or Fraction(1)
     return aspect if Fraction(1, _MOST_UNSQUARE) <= aspect <= _MOST_UNSQUARE else Fraction(1)
 
 

@@ -22,12 +22,13 @@ OPTIONS = {
     "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
     "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model "
-    "--report --no-report",
+    "--report --no-report --where --name --decisions --reel --contact-sheet",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
     "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
-    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops",
+    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops "
+    "--where --name --decisions --reel --contact-sheet",
     "enroll": "--bank -b --models --device --faces --flip --jitter --json -q",
     "calibrate": "--targets --index --false-tracks --threshold --faces --models --json -q",
     "people": "--out --min-faces --link-threshold --top --rank --video --store --refine-limit --json -q --models",

@@ -149,7 +149,8 @@ def test_an_edited_table_names_and_the_names_stay(out: Path, films: Path, comman
 
 def test_an_empty_name_removes_a_name_of_photos_too(out: Path, command: Command, tmp_path: Path) -> None:
     assert names(command, out, "-t", photos(tmp_path / "photos", ADA, BO)) == {1: "Ada", 2: "Bo", 3: ""}
-    assert names(command, out, "--names", edit(out, {1: ""})) == {1: "", 2: "Bo", 3: ""}
+    done = command("people", "--names", edit(out, {1: ""}), "-o", out)
+    assert "person 1 has no name any more" in done.stderr.splitlines()
     assert names(command, out) == {1: "", 2: "Bo", 3: ""}
     assert command("correct", "--undo", "-o", out, "-q").returncode == 0
     assert names(command, out) == {1: "Ada", 2: "Bo", 3: ""}
@@ -172,6 +173,14 @@ def test_wrong_rows_are_told_by_their_lines_and_change_nothing(out: Path, comman
     assert [line.split(": ")[2] for line in told] == ["line 3", "line 4", "line 5", "line 6", "line 7"]
     assert told[0].endswith("there is no person '99': there are 1 to 3")
     assert names(command, out) == {1: "", 2: "", 3: ""}
+
+
+def test_a_table_full_of_wrong_rows_is_read_until_the_twentieth(out: Path, command: Command, tmp_path: Path) -> None:
+    table = tmp_path / "wrong.csv"
+    table.write_text("person,name\n" + f"{'9' * 5000},Ada\n" + "99,Bo\n" * 1_000_000)
+    told = errors(command("people", "--names", table, "-o", out), 2, 21)
+    assert told[0].endswith("there are 1 to 3")
+    assert told[-1].endswith("line 22 and all lines after it are not checked")
 
 
 @pytest.mark.parametrize(
@@ -204,6 +213,10 @@ def test_the_table_in_its_place_can_be_edited_and_read(out: Path, command: Comma
     own.write_bytes(own.read_bytes().replace(b"1,,", b"1,Ada,"))
     done = command("people", "-o", out, "--names", own)
     assert (done.returncode, "kept as" in done.stderr) == (0, False)
+    assert "person 1 is Ada" in done.stderr.splitlines()
+    done = command("people", "-o", out, "--names", edit(out, {1: ""}))
+    assert "person 1 has no name any more" in done.stderr.splitlines()
+    assert command("correct", "--undo", "-o", out, "-q").returncode == 0
     assert names(command, out) == {1: "Ada", 2: "", 3: ""}
     assert not (out / "people" / "names.edited.csv").exists()
 
@@ -278,9 +291,9 @@ def test_a_file_of_an_older_page_holds_while_its_persons_are_the_same(out: Path,
         ({"split": [[1, "no.mp4"]]}, "split: there is no video 'no.mp4'"),
         ({"split": [[3, "two.mp4"]]}, "person 3 cannot be split: the face is in no other video"),
         ({"names": {"1": "12"}}, "'12' cannot be the name of a person"),
-        ({"more": 1}, "not a file that people.html saved (more: Extra inputs are not permitted)"),
+        ({"more": 1}, "not a file that people.html saved: more: Extra inputs are not permitted"),
         ({"kind": "photos"}, "its kind must be one of decisions, people"),
-        ({"reject": ["1"]}, "not a file that people.html saved (reject.0: Input should be a valid integer)"),
+        ({"reject": ["1"]}, "not a file that people.html saved: reject.0: Input should be a valid integer"),
         ({"split": [["1"]]}, "split: write each as [person, video, …]"),
     ],
 )

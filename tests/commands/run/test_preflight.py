@@ -40,6 +40,18 @@ def test_several_faults_are_one_error(cartoon: Cartoon, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_networks_are_not_started_if_no_target_exists(cartoon: Cartoon, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    given = ("-t", tmp_path / "nobody.jpg", "-t", tmp_path / "photos")
+    done = fastface("run", cartoon.films, *given, "--models", cartoon.models, "-o", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"fastface: target '{tmp_path}/nobody.jpg': no such file or folder",
+        f"fastface: target '{tmp_path}/photos': the folder is empty",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_fault_is_told_as_it_is(cartoon: Cartoon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     films, photos = [str(cartoon.films)], [str(cartoon.photos)]
     config = _config(cartoon.models, clips="none")

@@ -125,6 +125,27 @@ def test_hits_of_persons_add_up_to_all(capsys: pytest.CaptureFixture[str]) -> No
     )
 
 
+def test_the_table_of_expressions_has_no_rows_of_persons_without_spans(capsys: pytest.CaptureFixture[str]) -> None:
+    hits = {("a.mp4", "Ann"): 7, ("a.mp4", "Bob"): 9}
+    both = "Ann and Bob"
+    targets, where = ("Ann", "Bob"), (both, "not Ann")
+    result = RunResult("find", Path("out"), (video("a.mp4"),), (span("a.mp4", both),), targets, where, hits=hits)
+    _, out, _ = printed(result, capsys)
+    assert rows(out, "hits") == [
+        [both, "a.mp4", "1", "4", "2.5", "0.60"],
+        ["not Ann", "–", "0", "0", "0.0", "–"],
+        ["all", "1 video", "1", "4", "2.5", "0.60"],
+    ]
+
+
+def test_the_table_has_persons_and_expressions_if_both_have_spans(capsys: pytest.CaptureFixture[str]) -> None:
+    spans = (span("a.mp4", "Ann"), span("a.mp4", "Ann and Bob"))
+    hits = {("a.mp4", "Ann"): 7, ("a.mp4", "Bob"): 9}
+    result = RunResult("find", Path("out"), (video("a.mp4"),), spans, ("Ann", "Bob", "Cy"), ("Ann and Bob",), hits=hits)
+    _, out, _ = printed(result, capsys)
+    assert [row[0] for row in rows(out, "hits")] == ["Ann", "Ann and Bob", "Bob", "Cy", "all"]
+
+
 def test_many_persons_are_twenty_rows_and_their_sum(capsys: pytest.CaptureFixture[str]) -> None:
     hits = {(f"{film}.mp4", f"person {number:02}"): 2 for film in "ab" for number in range(30)}
     result = RunResult("find", Path("out"), (video("a.mp4"), video("b.mp4")), (), ("person 00",), hits=hits)

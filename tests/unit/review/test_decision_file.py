@@ -53,8 +53,9 @@ def test_decisions_are_read_in_order_and_once(tmp_path: Path) -> None:
         ({"person": "Bob"}, "decisions.1: .*null otherwise"),
         ({"verdict": "given", "person": " "}, "decisions.1: .*another name"),
         ({"verdict": "given", "person": "Ann"}, "decisions.1: .*another name"),
+        ({"verdict": "given", "person": " Ann"}, "decisions.1: person is 'Ann', the name of target"),
         ({"more": 1}, "decisions.1.more"),
-        ({"verdict": "confirmed"}, r"decisions\.1: decisions\.0 says otherwise"),
+        ({"verdict": "confirmed"}, r"decisions\.1: decisions\.0 has another verdict on the same moment"),
     ],
 )
 def test_a_fault_names_its_entry(tmp_path: Path, change: dict[str, Any], told: str) -> None:
@@ -64,7 +65,7 @@ def test_a_fault_names_its_entry(tmp_path: Path, change: dict[str, Any], told: s
 
 @pytest.mark.parametrize("change", [{"schema_version": 2}, {"kind": "people"}, {"decisions": None}, {"extra": 1}])
 def test_another_file_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"is no file of decisions that report\.html saved"):
+    with pytest.raises(ConfigError, match=r"is not a file that report\.html saved"):
         read_decisions(written(tmp_path, SPAN, **change))
 
 
@@ -77,3 +78,7 @@ def test_many_faults_are_listed_and_no_key_reaches_the_terminal_raw(tmp_path: Pa
     assert "\x1b" not in str(raised.value)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_decisions(tmp_path / "none.json")
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    with pytest.raises(ConfigError, match="larger than 64 MB"):
+        read_decisions(tmp_path / "large.json")

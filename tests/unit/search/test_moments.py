@@ -11,6 +11,7 @@ from export_tools import make_faces, make_hits
 from index_tools import plain_info
 
 from fastface.config import Config, load_config
+from fastface.export.plan import clip_name
 from fastface.index.records import VideoRecord
 from fastface.search.moments import answer_questions
 from fastface.search.questions import read_questions
@@ -52,6 +53,17 @@ def test_a_span_has_the_evidence_of_its_persons_inside_it() -> None:
     # Ann's third and fourth hits have the similarities 0.3 and 0.4, Bob's first two 0.1 and 0.2.
     assert span == Span(INFO.video_id, "Ann and Bob", pytest.approx(0.9), pytest.approx(2.8), 1.4, 1.6, 4,
                         pytest.approx(0.4), pytest.approx(0.25))  # fmt: skip
+
+
+def test_expressions_that_differ_by_a_full_stop_have_files_of_different_names() -> None:
+    found = found_in(INFO, {"Ann": [1.0], "Bob": [1.0], "Bob.": [1.0]})
+    flags = {"question": {"where": ["Ann and Bob", "Ann and Bob."]}}
+    config: Config = load_config(environment={}, flags=flags)
+    questions = read_questions(config.question.where, ["Ann", "Bob", "Bob."])
+    (answered,) = answer_questions([found], questions, config)
+    names = [clip_name(span.target, answered.colours, span.start, span.end) for span in answered.spans]
+    assert len(names) == 2
+    assert len(set(names)) == 2
 
 
 def test_a_gap_of_a_person_counts_as_presence_if_hits_join_over_it() -> None:

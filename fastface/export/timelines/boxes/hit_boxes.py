@@ -4,7 +4,6 @@ A format is a function `RenderBoxes` with a line in `writer.BOX_FORMATS`. It yie
 Each format must pass `tests/contract/test_timeline_formats.py`.
 """
 
-import csv
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fastface.csv_cells import read_csv
 from fastface.errors import ConfigError
 from fastface.export.timelines.timeline import Timeline, label_persons
 from fastface.names import text_cell
@@ -84,21 +84,11 @@ def read_boxes(path: Path, timelines: Mapping[str, Timeline]) -> Iterator[BoxTim
         ConfigError: The table cannot be read.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for video, rows in groupby(_read_rows(csv.reader(file)), key=itemgetter(0)):
-                if video in timelines:
-                    yield _collect(timelines[video], rows)
-    except (OSError, ValueError, csv.Error) as error:
+        for video, rows in groupby(read_csv(path, _COLUMNS), key=itemgetter(0)):
+            if video in timelines:
+                yield _collect(timelines[video], rows)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {str(path)!r}: {error}; search again to write it") from error
-
-
-def _read_rows(reader: Iterator[list[str]]) -> Iterator[tuple[str, ...]]:
-    columns = next(reader, [])
-    take = itemgetter(*(columns.index(name) for name in _COLUMNS))
-    for row in reader:
-        if len(row) != len(columns):
-            raise ValueError(f"{len(row)} cells in a row of {len(columns)} columns")
-        yield take(row)
 
 
 def _collect(timeline: Timeline, rows: Iterable[tuple[str, ...]]) -> BoxTimeline:

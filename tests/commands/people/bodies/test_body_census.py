@@ -165,7 +165,7 @@ def test_a_second_census_changes_nothing(out: Path, command: Command) -> None:
         return {str(path): path.read_bytes() for path in (*files, out / ".fastface" / "people.json")}
 
     before, known = state(), identities(out / ".fastface" / "identities.sqlite")
-    assert len(before) == 1 + 7 + 7
+    assert len(before) == 1 + 7 + 7  # people.json, the tables with names.csv, and the pictures
     for _ in range(2):
         census(command, out)
         assert state() == before

@@ -19,7 +19,7 @@ from fastface.cli.commands.people import tell
 from fastface.cli.options import Invocation
 from fastface.commands.people import PeopleResult
 from fastface.config import Config
-from fastface.export.tables.people_page import write_people_page
+from fastface.export.tables.people_page import PageCensus, write_people_page
 from fastface.export.tables.people_sheet import draw_people_table
 from fastface.export.tables.people_tables import write_appearances, write_people_table, write_together
 from fastface.types.people import Person
@@ -53,8 +53,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _write(path: Path, persons: list[Person], **given: Any) -> Path:
-    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "census": "0123456789ab", "others": (0, 0), **given}
-    write_people_page(path / "people.html", persons, **options)
+    options: dict[str, Any] = {"videos": VIDEOS, "out": "out", "others": (0, 0), **given}
+    write_people_page(path / "people.html", persons, census=PageCensus("0123456789ab"), **options)
     return path / "people.html"
 
 

@@ -154,8 +154,8 @@ def test_many_hits_are_never_all_python_objects(tmp_path: Path) -> None:
 
 
 def test_review_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> None:
-    late = NearMiss("Ross", 3599.5, 3661.25, 7, 0.4, 0.35, 0.34, math.nan, "too poor")
-    soon = NearMiss("Joey", 0.0, 0.04, 2, 0.41239, 0.3, 0.2, 0.125, "too near to another person")
+    late = NearMiss("Ross", 12, 3599.5, 3661.25, 7, 0.4, 0.35, 0.34, math.nan, "too poor")
+    soon = NearMiss("Joey", 3, 0.0, 0.04, 2, 0.41239, 0.3, 0.2, 0.125, "too near to another person")
     rows = [
         ReviewRow("a.mp4", late, path=Path("/films/a.mp4"), player_offset=1.5),
         ReviewRow("=album", soon, pictures=("=1.heic", "2.jpg")),
@@ -163,11 +163,11 @@ def test_review_csv_is_what_the_contract_says_byte_for_byte(tmp_path: Path) -> N
     write_review(tmp_path / "review.csv", rows)
     assert (tmp_path / "review.csv").read_bytes() == (
         b"video,target,start,end,faces,best_similarity,similarity,evidence,margin,reason,start_hms,end_hms,"
-        b"path,picture,last_picture,player_start,player_end\r\n"
+        b"path,picture,last_picture,player_start,player_end,track\r\n"
         b"'=album,Joey,0.000,0.040,2,0.4124,0.3000,0.2000,0.1250,too near to another person,0:00:00.000,0:00:00.040,"
-        b",'=1.heic,2.jpg,0.000,0.040\r\n"
+        b",'=1.heic,2.jpg,0.000,0.040,3\r\n"
         b"a.mp4,Ross,3599.500,3661.250,7,0.4000,0.3500,0.3400,,too poor,0:59:59.500,1:01:01.250,"
-        b"/films/a.mp4,,,3601.000,3662.750\r\n"
+        b"/films/a.mp4,,,3601.000,3662.750,12\r\n"
     )
 
 

@@ -62,6 +62,15 @@ def test_hostile_names_are_columns_of_presence() -> None:
     assert [sum(table[valid_text(name)].to_pylist()) for name in HOSTILE] == [3] * len(HOSTILE)
 
 
+def test_a_person_of_the_name_of_the_first_column_has_a_column() -> None:
+    shown = timeline(span("second", "1", "2"), span("second (person)", "0", "1"), end="2")
+    assert _parquet(shown).to_pydict() == {
+        "second": [0, 1],
+        "second (person)": [True, False],
+        "second (person) (person)": [False, True],
+    }
+
+
 def test_parquet_has_the_cells_of_the_csv_table() -> None:
     table = _parquet(timeline(span("Alice", "1", "2"), span("Bob", "1.999", "4.001"), end="5.5"))
     assert table.to_pydict() == {

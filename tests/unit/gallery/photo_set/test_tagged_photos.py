@@ -1,5 +1,6 @@
 """Folders of tagged photos: which of several tags counts, and Picasa's file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,13 @@ def test_damaged_tags_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
     found = list_tagged_photos(tmp_path, SUFFIXES)
     assert found.notes == [f"{str(tmp_path / 'one.jpg.xmp')!r}: its XMP has a document type, which is not allowed"]
     assert len(found.faces) == 2
+
+
+def test_a_pipe_is_neither_a_photo_nor_a_sidecar(tmp_path: Path) -> None:
+    (tmp_path / "one.jpg").write_bytes(b"II*\0" + XMP.format("Ada").encode())
+    for name in ("one.jpg.xmp", "two.jpg", ".picasa.ini"):
+        os.mkfifo(tmp_path / name)
+    assert named(tmp_path) == {"one.jpg": ["Ada"]}
 
 
 def test_each_named_face_is_a_photo_of_the_person(tmp_path: Path) -> None:

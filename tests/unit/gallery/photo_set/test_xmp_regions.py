@@ -113,6 +113,9 @@ NETWORK = b'<!DOCTYPE x SYSTEM "http://127.0.0.1:1/x.dtd"><x/>'
         (b"", "damaged"),
         (b"\xff\xfe\x00", "damaged"),
         (b" " * ((16 << 20) + 1), "larger than 16 MB"),
+        (b'<?xml version="1.0" encoding="none"?><x/>', "damaged: unknown encoding: none"),
+        (b'<?xml version="1.0" encoding="hex"?><x/>', "damaged"),
+        (b'<?xml version="1.0" encoding="gb2312"?><x/>', "damaged: multi-byte encodings are not supported"),
     ],
 )
 def test_hostile_xml_is_refused(content: bytes, told: str) -> None:
@@ -160,6 +163,20 @@ def test_the_packet_in_a_photo_is_found(tmp_path: Path, content: bytes) -> None:
 def test_a_file_without_a_packet_has_no_region(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "photo").write_bytes(content)
     assert read_embedded_regions(tmp_path / "photo") == []
+
+
+def test_a_packet_that_never_ends_costs_one_search(tmp_path: Path) -> None:
+    """Cause: one search to the end of the file for each start; 12 MB would take hours."""
+    (tmp_path / "photo").write_bytes(b"II*\0" + b"<x:xmpmeta " * (1 << 20))
+    assert read_embedded_regions(tmp_path / "photo") == []
+
+
+def test_an_item_within_a_region_is_no_region() -> None:
+    """Cause: each level of nested items was read again for each level above it."""
+    inner = f"<rdf:Bag><rdf:li{ATTRIBUTES}</rdf:li></rdf:Bag>"
+    nested = ATTRIBUTES.replace("</rdf:Description>", f"{inner}</rdf:Description>")
+    assert nested.count("<mwg-rs:Area") == 2
+    assert boxes(parse_regions(packet(nested))) == [("Ada & Bo", list(WANTED))]
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Read the JSON files that the pages of fastface save: selections of persons, corrections of persons, decisions.
+
+`cli.commands.pick`, `people_file`, `commands.correct_file` and `review.decision_file` call it. Such a file may come
+from another person: its size is limited, and a fault is described on one line without control characters.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from fastface.errors import ConfigError
+from fastface.names import clean_text, valid_text
+
+_LARGEST_BYTES = 64 << 20
+"""Maximum size of a file: some hundred thousand decisions."""
+
+_Content = TypeVar("_Content", bound=BaseModel)
+
+
+def read_page_bytes(path: Path) -> bytes:
+    """Read a file that a page saved.
+
+    Raises:
+        ConfigError: The file cannot be read, or is larger than any page saves.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_BYTES + 1)
+    except OSError as error:
+        where = "; browsers save files of a page in the folder for downloads" * isinstance(error, FileNotFoundError)
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}{where}") from error
+    if len(content) > _LARGEST_BYTES:
+        raise ConfigError(
+            f"{str(path)!r} is larger than {_LARGEST_BYTES >> 20} MB, the most that a page of fastface saves: choose "
+            "the file that the page saved"
+        )
+    return content
+
+
+def read_page_file(path: Path, model: type[_Content], page: str, *, most_faults: int = 1) -> _Content:
+    """Read and check a file that a page saved.
+
+    Args:
+        path: The file.
+        model: Its content.
+        page: Name of the page, for messages.
+        most_faults: Maximum number of faults that are listed.
+
+    Raises:
+        ConfigError: The file cannot be read, or is not a file of this page.
+    """
+    try:
+        return model.model_validate_json(read_page_bytes(path))
+    except ValidationError as error:
+        found = error.errors()[:most_faults]
+        lines = [_describe_fault(fault["loc"], fault["msg"]) for fault in found]
+        first = f"{str(path)!r} is not a file that {page} saved"
+        if most_faults == 1 or error.error_count() == 1:
+            raise ConfigError(f"{first}: {lines[0]}") from error
+        hidden = error.error_count() - len(lines)
+        raise ConfigError([first, *lines, *([f"and {hidden} more"] if hidden else [])]) from error
+
+
+def _describe_fault(location: Sequence[int | str], message: str) -> str:
+    """Describe a fault with its place, as `decisions.3.start: Input should be a valid number`."""
+    where, reason = ".".join(map(str, location)), message.removeprefix("Value error, ")
+    return " ".join(clean_text(valid_text(f"{where}: {reason}".removeprefix(": "))).split())
