@@ -28,7 +28,7 @@ class StrictModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a decision is about: a row of spans.csv or review.csv."""
+    """Moment of a decision: a row of spans.csv or review.csv."""
 
     video: str
     target: str

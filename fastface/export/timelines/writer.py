@@ -21,10 +21,9 @@ from fastface.export.timelines.boxes.cvat import render_cvat
 from fastface.export.timelines.boxes.hit_boxes import RenderBoxes, read_boxes
 from fastface.export.timelines.boxes.web_annotations import render_annotations, render_regions
 from fastface.export.timelines.edit_lists import render_edl, render_markers
-from fastface.export.timelines.elan import render_elan
 from fastface.export.timelines.sequences import render_fcp7, render_fcpxml, render_otio
 from fastface.export.timelines.tables import render_losslesscut, render_presence
-from fastface.export.timelines.timed_texts import render_chapters, render_srt, render_vtt
+from fastface.export.timelines.timed_texts import render_chapters, render_elan, render_srt, render_vtt
 from fastface.export.timelines.timeline import Render, Timeline, TimelineSpan
 from fastface.files import atomic_path, remove_empty
 from fastface.index.ledger import Ledger

@@ -6,7 +6,7 @@ from pathlib import Path
 from pympi.Elan import Eaf
 from timeline_tools import HOSTILE, hostile_timeline, span, timeline
 
-from fastface.export.timelines.elan import render_elan
+from fastface.export.timelines.timed_texts import render_elan
 from fastface.export.timelines.timeline import Timeline
 
 
