@@ -85,7 +85,7 @@ def out_option(result_out: object) -> str:
 def finish(result: RunResult, invocation: Invocation) -> Never:
     """Print the result of the command, and exit with its exit code."""
     if invocation.json:
-        report = json.loads((result.out / result.record).read_text(encoding="utf-8"))
+        report = json.loads((result.out / "run.json").read_text(encoding="utf-8"))
         as_json({**report, "spans": [span_object(row) for row in result.spans]})
     elif not invocation.quiet:
         _show(result, invocation.verbose)
@@ -171,7 +171,7 @@ def _summary(result: RunResult) -> str:
 def _describe_written(result: RunResult) -> list[str]:
     """List the files of the answer, the most important first."""
     if result.command == "scan":
-        return [result.record, "the index (.fastface)"]
+        return ["run.json", "the index (.fastface)"]
     counts = result.counts
     files = ["spans.csv", "spans.json", "hits.csv"]
     files += [f"clips/ ({pluralize(counts.clips, 'clip')})"] if counts.clips else []
@@ -199,7 +199,7 @@ def _videos(result: RunResult) -> tuple[Table, str]:
         table.add_row(plain(video.id), state, length, str(video.sampled), str(video.faces), plain(_remark(video)))
     left = Counter(video.state for video in videos[MOST_ROWS:])
     summary = ", ".join(f"{count} {STATE_WORDS[state]}" for state, count in left.items())
-    return table, f"and {len(videos) - MOST_ROWS} more videos: {summary}; all are in {result.record}" if summary else ""
+    return table, f"and {len(videos) - MOST_ROWS} more videos: {summary}; all are in run.json" if summary else ""
 
 
 def _remark(video: VideoOutcome) -> str:

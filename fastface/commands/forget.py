@@ -23,7 +23,7 @@ from fastface.review.report.report_page import REPORT, write_report_page
 from fastface.runtime.context import open_context
 from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
-from fastface.runtime.run_report import SCAN_RECORD, forget_in_run_json
+from fastface.runtime.run_report import find_answer_record, forget_in_run_json
 from fastface.runtime.stand_ins import find_stand_ins
 from fastface.search.decision_store import DecisionStore
 
@@ -104,11 +104,12 @@ def forget(
 def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
     """Remove the rows of some videos from an answer; return their number."""
     counts = remove_videos(answer, names)
-    if (answer / "run.json").is_file():
+    record, last = find_answer_record(answer), answer / "run.json"
+    if record.is_file():
         tables = {"hits": counts.hits, "spans": counts.spans, "clips": counts.clips, "crops": counts.crops}
-        forget_in_run_json(answer / "run.json", names, tables)
-    if (answer / SCAN_RECORD).is_file():
-        forget_in_run_json(answer / SCAN_RECORD, names, {})
+        forget_in_run_json(record, names, tables)
+    if last != record and last.is_file():  # a scan after the answer
+        forget_in_run_json(last, names, {})
     return counts.removed
 
 

@@ -191,14 +191,14 @@ def _conclude(context: RunContext, result: RunResult, started: float) -> None:
         searched=sum(video.is_searched for video in result.videos),
         embeddings=totals.faces,
     )
-    for remark in [] if asks_all else _remarks(result.videos, result.record):
+    for remark in [] if asks_all else _remarks(result.videos):
         context.observer.note(remark)
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, context.networks, result.limits or context.limits, context.config)
 
 
-def _remarks(videos: Sequence[VideoOutcome], record: str) -> Iterator[str]:
+def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
     """Yield remarks on videos, one a line; if many videos have no face, only their number."""
     remarked = [video for video in videos if video.remark]
     if len(remarked) <= _MOST_REMARKED:
@@ -206,9 +206,9 @@ def _remarks(videos: Sequence[VideoOutcome], record: str) -> Iterator[str]:
         return
     num_faceless = sum(video.sampled > 0 and not video.faces for video in remarked)
     if num_faceless:
-        yield f"no face was found in {num_faceless} of {pluralize(len(videos), 'video')}: see {record}"
+        yield f"no face was found in {num_faceless} of {pluralize(len(videos), 'video')}: see run.json"
     if len(remarked) > num_faceless:
-        yield f"there are remarks on {pluralize(len(remarked) - num_faceless, 'other video')}: see {record}"
+        yield f"there are remarks on {pluralize(len(remarked) - num_faceless, 'other video')}: see run.json"
 
 
 def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> ReferenceSet:

@@ -25,7 +25,6 @@ from fastface.index.store import VideoIndex
 from fastface.names import text_cell
 from fastface.review.sampling import Role
 from fastface.runtime.index_settings import read_sampling
-from fastface.runtime.run_report import SCAN_RECORD
 from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Faces, VideoInfo
 from fastface.types.faces import RowTable
@@ -155,7 +154,7 @@ def read_answer(out: Path, ledger: Ledger) -> LastAnswer:
         raise ConfigError(f"{str(out)!r} holds no answer: {error.filename}: {error.strerror}; {ask}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{str(out / 'run.json')!r} is damaged; {ask}") from error
-    if command == "scan" or (out / SCAN_RECORD).exists():
+    if command == "scan":
         raise ConfigError(f"{str(out)!r} was scanned after the last answer; {ask}")
     targets = tuple(label for label in labels if label != EVERYONE)
     if not targets:

@@ -26,6 +26,7 @@ from fastface.index.store import VideoIndex
 from fastface.names import text_cell, valid_text
 from fastface.runtime.index_settings import read_sampling
 from fastface.runtime.output_folder import OutputFolder, list_answers
+from fastface.runtime.run_report import find_answer_record
 from fastface.search.decision_store import DecidedFace, Decision, StoredDecision
 from fastface.search.video_faces import read_video_faces
 from fastface.types import Faces
@@ -250,7 +251,7 @@ def _read_answer(folder: Path, wanted: set[tuple[str, str]]) -> _Answer:
     Raises:
         FaceIndexError: A table is damaged.
     """
-    answer = _Answer(exact=_is_exact(folder / "run.json"))
+    answer = _Answer(exact=_is_exact(find_answer_record(folder)))
     evidence: dict[_Moment, list[tuple[float, int]]] = {}
     try:
         for video, target, start, end in _read_rows(folder / "spans.csv", wanted, ("start", "end")):

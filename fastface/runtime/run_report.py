@@ -25,8 +25,8 @@ from fastface.types import FrameCounts, Gallery, SpanRow
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
 RUN_SCHEMA_VERSION = 1
-SCAN_RECORD = "scan.json"
-"""Name of the record of a scan after the answer in OUT; the next search removes it."""
+_ANSWER_RECORD = ".fastface/answer_run.json"
+"""The run.json of the answer in OUT after a later scan has written its own; the next search removes it."""
 
 CLEAN, SOME_NOT_DONE = 0, 3
 
@@ -147,12 +147,6 @@ class RunResult:
             self.phases[name] = self.phases.get(name, 0.0) + monotonic() - started
 
     @property
-    def record(self) -> str:
-        """Return the name of the file with this result: a scan keeps the run.json of an answer, which needs it."""
-        is_beside_answer = self.command == "scan" and (self.out / "spans.json").is_file()
-        return SCAN_RECORD if is_beside_answer else "run.json"
-
-    @property
     def exit_code(self) -> int:
         """Return 0 if all is clean; 3 if inputs are not done, not readable or not exported, or the time limit came."""
         is_done = all(video.state == "done" for video in self.videos)
@@ -171,7 +165,7 @@ class EnrollResult:
 
 
 def write_run_json(result: RunResult, networks: Networks, limits: MatchThresholds, config: Config) -> None:
-    """Write OUT/run.json, or OUT/scan.json after a scan beside an answer.
+    """Write OUT/run.json. A scan keeps the run.json of the answer, which `find_answer_record` returns.
 
     Raises:
         SpaceError: No space is left.
@@ -213,13 +207,30 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "export_failures": list(result.export_failures),
         "config": _shown_config(config),
     }
-    write_atomic(result.out / result.record, json.dumps(report, indent=2) + "\n")
+    path, kept = result.out / "run.json", result.out / _ANSWER_RECORD
+    is_beside_answer = result.command == "scan" and (result.out / "spans.json").is_file()
+    if is_beside_answer and path.is_file() and not kept.exists():
+        write_atomic(kept, path.read_text(encoding="utf-8"))
+    write_atomic(path, json.dumps(report, indent=2) + "\n")
     if result.command != "scan":
-        (result.out / SCAN_RECORD).unlink(missing_ok=True)
+        kept.unlink(missing_ok=True)
+
+
+def find_answer_record(folder: Path) -> Path:
+    """Return the run.json of the answer in a folder: that of the search, also after later scans."""
+    kept = folder / _ANSWER_RECORD
+    return kept if kept.is_file() else folder / "run.json"
+
+
+def restore_answer_record(out: Path) -> None:
+    """Make the run.json of an answer that will be moved its own again, if a later scan has written another."""
+    kept = out / _ANSWER_RECORD
+    if kept.is_file():
+        kept.replace(out / "run.json")
 
 
 def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str, int]) -> None:
-    """Remove videos from an existing run.json or scan.json, and compute its totals again.
+    """Remove videos from an existing run.json, and compute its totals again.
 
     Args:
         path: The file.

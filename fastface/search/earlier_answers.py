@@ -27,6 +27,7 @@ from fastface.files import private_folder, remove_empty, write_atomic
 from fastface.names import pluralize, safe_name, shorten_lines, valid_text
 from fastface.runtime.context import RunContext
 from fastface.runtime.output_folder import EARLIER
+from fastface.runtime.run_report import restore_answer_record
 
 _SCHEMA_VERSION = 2
 _TABLES = (
@@ -141,6 +142,7 @@ def keep_earlier_answer(context: RunContext, targets: Collection[str], where: Co
         if move != "away":
             _remove(context, before.folder)
             _write(note, before, "away", earlier)
+        restore_answer_record(root)
         _move(context, "", before.folder)
         context.observer.note(f"{_describe_moved(context, before)}; --replace removes it instead")
         earlier = [before, *earlier]

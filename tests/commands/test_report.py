@@ -124,9 +124,16 @@ def test_nothing_of_the_videos_is_read(cartoon: Cartoon, tmp_path: Path) -> None
     # A nightly scan of more films leaves the answer and its page as they are.
     scanned = fastface("scan", films, "--fresh", "--models", cartoon.models, "-o", tmp_path / "out", "-q")
     assert scanned.returncode == 0, scanned.stderr
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["command"] == "run"
-    assert json.loads((tmp_path / "out" / "scan.json").read_text())["command"] == "scan"
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["command"] == "scan"
     shutil.rmtree(films)
     before = (tmp_path / "out" / "report.html").read_bytes()
     assert fastface("report", "-o", tmp_path / "out").returncode == 0
     assert (tmp_path / "out" / "report.html").read_bytes() == before
+    # The next question takes the answer aside with the record of its search, not with that of the scan.
+    photo = min(cartoon.photos.iterdir())
+    asked = ("find", "-t", photo, "--models", cartoon.models, "--clips", "none", "--crops", "none")
+    assert fastface(*asked, "-o", tmp_path / "out").returncode == 0
+    (earlier,) = (tmp_path / "out" / "earlier").iterdir()
+    assert json.loads((earlier / "run.json").read_text())["command"] == "run"
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["command"] == "find"
+    assert not (tmp_path / "out" / ".fastface" / "answer_run.json").exists()

@@ -17,6 +17,7 @@ from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.names import text_cell, valid_text
+from fastface.runtime.run_report import find_answer_record
 from fastface.search.questions import read_questions
 
 
@@ -115,7 +116,7 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
     if not (folder / "spans.json").is_file():
         raise ConfigError(f"{str(folder)!r} holds no answer; search for persons first: fastface find -t PHOTOS")
     try:
-        run = json.loads((folder / "run.json").read_bytes())
+        run = json.loads(find_answer_record(folder).read_bytes())
         if run["command"] == "scan":
             raise ConfigError(f"the last search in {str(folder)!r} was stopped; {ask}")
         digest = hashlib.sha256()
