@@ -19,8 +19,8 @@ _LARGEST_BYTES = 64 << 20
 _Content = TypeVar("_Content", bound=BaseModel)
 
 
-def read_page_bytes(path: Path) -> bytes:
-    """Read a file that a page saved.
+def read_page_bytes(path: Path, option: str = "") -> bytes:
+    """Read a file that a page saved; `option` names it in messages.
 
     Raises:
         ConfigError: The file cannot be read, or is larger than any page saves.
@@ -30,16 +30,16 @@ def read_page_bytes(path: Path) -> bytes:
             content = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         where = "; browsers save files of a page in the folder for downloads" * isinstance(error, FileNotFoundError)
-        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}{where}") from error
+        raise ConfigError(f"{option}{str(path)!r} cannot be read: {error.strerror}{where}") from error
     if len(content) > _LARGEST_BYTES:
         raise ConfigError(
-            f"{str(path)!r} is larger than {_LARGEST_BYTES >> 20} MB, the most that a page of fastface saves: choose "
+            f"{option}{str(path)!r} is larger than {_LARGEST_BYTES >> 20} MB, the most that a page of fastface saves: choose "
             "the file that the page saved"
         )
     return content
 
 
-def read_page_file(path: Path, model: type[_Content], page: str, *, most_faults: int = 1) -> _Content:
+def read_page_file(path: Path, model: type[_Content], page: str, *, most_faults: int = 1, option: str = "") -> _Content:
     """Read and check a file that a page saved.
 
     Args:
@@ -47,16 +47,17 @@ def read_page_file(path: Path, model: type[_Content], page: str, *, most_faults:
         model: Its content.
         page: Name of the page, for messages.
         most_faults: Maximum number of faults that are listed.
+        option: Option that named the file, with a space behind it, for messages.
 
     Raises:
         ConfigError: The file cannot be read, or is not a file of this page.
     """
     try:
-        return model.model_validate_json(read_page_bytes(path))
+        return model.model_validate_json(read_page_bytes(path, option))
     except ValidationError as error:
         found = error.errors()[:most_faults]
         lines = [_describe_fault(fault["loc"], fault["msg"]) for fault in found]
-        first = f"{str(path)!r} is not a file that {page} saved"
+        first = f"{option}{str(path)!r} is not a file that {page} saved"
         if most_faults == 1 or error.error_count() == 1:
             raise ConfigError(f"{first}: {lines[0]}") from error
         hidden = error.error_count() - len(lines)

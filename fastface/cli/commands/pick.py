@@ -56,7 +56,7 @@ def pick(
     """
     chosen, called = list(persons or ()), name
     if selection is not None:
-        more = read_page_file(selection, _Selection, "people.html")
+        more = read_page_file(selection, _Selection, "people.html", option="--selection ")
         chosen += map(str, more.people)
         called, census = name or more.name, census or more.census
     wanted: dict[Correction, bool] = {"merge": merge, "split": split, "reject": reject, "restore": restore}
