@@ -33,8 +33,8 @@ def read_page_bytes(path: Path, option: str = "") -> bytes:
         raise ConfigError(f"{option}{str(path)!r} cannot be read: {error.strerror}{where}") from error
     if len(content) > _LARGEST_BYTES:
         raise ConfigError(
-            f"{option}{str(path)!r} is larger than {_LARGEST_BYTES >> 20} MB, the most that a page of fastface saves: choose "
-            "the file that the page saved"
+            f"{option}{str(path)!r} is larger than {_LARGEST_BYTES >> 20} MB, the most that a page of fastface saves: "
+            "choose the file that the page saved"
         )
     return content
 
