@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from fastface.lettering import Font, lettering
+from fastface.types import Strip
 
 _GAP, _EDGE = 10, 16
 _HEADING, _HEADING_HEIGHT = 18, 30
@@ -28,22 +29,6 @@ class GridStyle:
     columns: int  # thumbnails in a row
     cell: tuple[int, int]  # (width, height) that a thumbnail is fitted into
     letters: int  # size of the text below
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One thumbnail: what `draw_grid` opens, and two lines of text below it."""
-
-    picture: Any
-    lines: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """One row, at most `GridStyle.columns` tiles; a non-empty `heading` is drawn above it."""
-
-    heading: str
-    tiles: tuple[Tile, ...]
 
 
 def draw_grid(

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from fastface.curation.candidates import Candidate
-from fastface.thumbnail_grid import Strip, Tile
+from fastface.types import Strip, Tile
 
 COLUMNS = 8
 """Number of thumbnails in a row."""

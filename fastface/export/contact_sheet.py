@@ -13,8 +13,8 @@ from fastface.errors import VideoError
 from fastface.export.jobs import SheetJob
 from fastface.files import atomic_path
 from fastface.names import pluralize
-from fastface.thumbnail_grid import GridStyle, Strip, Tile, draw_grid
-from fastface.types import Image, Size, VideoInfo
+from fastface.thumbnail_grid import GridStyle, draw_grid
+from fastface.types import Image, Size, Strip, Tile, VideoInfo
 from fastface.video.frames.display_frames import decode_frames
 
 _STYLE = GridStyle(4, (320, 180), 13)

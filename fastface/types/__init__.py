@@ -30,6 +30,7 @@ from fastface.types.faces import (
     Thumbnails,
 )
 from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
+from fastface.types.thumbnails import Strip, Tile
 from fastface.types.videos import (
     LOOKS_VERSION,
     SIGNATURE_SIZE,
@@ -84,8 +85,10 @@ __all__ = [
     "Size",
     "Span",
     "SpanRow",
+    "Strip",
     "Target",
     "Thumbnails",
+    "Tile",
     "TimelineFormat",
     "Tracks",
     "Unit",

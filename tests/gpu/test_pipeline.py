@@ -125,9 +125,9 @@ def test_overlapped_answers_are_those_of_one_after_the_other(cartoon: Cartoon, t
     ready, found = answers(serve_overlapped, ring, settings, tasks)
     assert sum(len(reply.faces) for reply in expected) > NUM_BATCHES
     assert [reply.batch for reply in found] == [task.batch for task in tasks]
-    assert all(reply.repeated for reply in found)
+    assert all(reply.counts.repeated for reply in found)
     for one, other in zip(found, expected, strict=True):
-        assert (one.batch, one.first, one.repeated) == (other.batch, other.first, other.repeated)
+        assert (one.batch, one.first, one.counts.repeated) == (other.batch, other.first, other.counts.repeated)
         for column in fields(Faces):
             np.testing.assert_array_equal(getattr(one.faces, column.name), getattr(other.faces, column.name))
         for column in fields(Thumbnails):
@@ -193,9 +193,18 @@ def test_blurred_frames_and_unsharp_faces_are_counted_also_where_a_frame_is_repe
     _, unsharp = answers(serve, ring, replace(settings, min_sharpness=1e9), tasks)
     assert sum(len(reply.faces) for reply in plain) > NUM_BATCHES
     for task, reply, nothing, less in zip(tasks, plain, blurred, unsharp, strict=True):
-        assert (reply.blurred, reply.unsharp) == (0, 0)
-        assert (nothing.blurred, nothing.repeated, len(nothing.faces), len(nothing.portraits)) == (task.count, 0, 0, 0)
-        assert (less.unsharp, less.repeated, len(less.faces)) == (len(reply.faces), reply.repeated, 0)
+        assert (reply.counts.blurred, reply.counts.unsharp) == (0, 0)
+        assert (nothing.counts.blurred, nothing.counts.repeated, len(nothing.faces), len(nothing.portraits)) == (
+            task.count,
+            0,
+            0,
+            0,
+        )
+        assert (less.counts.unsharp, less.counts.repeated, len(less.faces)) == (
+            len(reply.faces),
+            reply.counts.repeated,
+            0,
+        )
 
 
 def test_the_next_batch_is_detected_while_the_one_before_is_embedded(

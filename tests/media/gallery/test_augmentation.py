@@ -10,7 +10,7 @@ from gallery_tools import axis, mixed
 from PIL import Image
 
 from fastface.enrollment.process import _looks, _resample
-from fastface.faces.align import align_picture, estimate_transforms
+from fastface.faces.align import ARCFACE, align_picture, estimate_transforms
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.faces.scrfd import Detector
@@ -68,8 +68,8 @@ def test_jitter_is_slight_and_always_the_same():
 def test_looks_are_the_face_its_cuts_and_their_mirror_images():
     picture = np.random.default_rng(1).integers(0, 255, (300, 300, 3), np.uint8)
     plain = align_picture(picture, LANDMARKS)
-    np.testing.assert_array_equal(_looks(picture, LANDMARKS, Resampling(flip=True)), [plain, plain[:, ::-1]])
-    looks = _looks(picture, LANDMARKS, Resampling(True, 3))
+    np.testing.assert_array_equal(_looks(picture, LANDMARKS, Resampling(flip=True), ARCFACE), [plain, plain[:, ::-1]])
+    looks = _looks(picture, LANDMARKS, Resampling(True, 3), ARCFACE)
     assert looks.shape == (8, 112, 112, 3)
     np.testing.assert_array_equal(looks[4:], looks[:4, :, ::-1])
     assert all((looks[0] != look).any() for look in looks[1:4])

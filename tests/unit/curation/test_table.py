@@ -13,8 +13,7 @@ from fastface.curation.contact_sheet_page import draw_page
 from fastface.curation.set_folder import COLUMNS as CELLS
 from fastface.curation.set_folder import write_curation
 from fastface.curation.sources import Source
-from fastface.thumbnail_grid import Strip, Tile
-from fastface.types import FramingClass
+from fastface.types import FramingClass, Strip, Tile
 
 
 def kept(number: int, framing: FramingClass = "half") -> Candidate:
