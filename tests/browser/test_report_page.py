@@ -1,13 +1,13 @@
 """report.html in a real browser: timelines, clips, filters, tables, review by keys; hostile names stay text."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser_tools import CHROMIUM, Browser, browser
+from media_tools import run_ffmpeg
 from report_tools import Drawn, DrawnAnswer, write_answer, write_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -58,7 +58,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, seconds in ((folder / "films" / "a.mp4", 20), (folder / "out" / DRAWN.spans[0].clip, 6)):
         source = f"testsrc=size=160x120:rate=5:duration={seconds}"
         options = ["-f", "lavfi", "-i", source, "-c:v", "libvpx", "-g", "5", "-f", "webm"]
-        subprocess.run(["ffmpeg", "-v", "error", "-y", *options, path], check=True, timeout=60)
+        run_ffmpeg([*options, path])
     return folder / "out"
 
 

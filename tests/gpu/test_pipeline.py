@@ -194,12 +194,8 @@ def test_blurred_frames_and_unsharp_faces_are_counted_also_where_a_frame_is_repe
     assert sum(len(reply.faces) for reply in plain) > NUM_BATCHES
     for task, reply, nothing, less in zip(tasks, plain, blurred, unsharp, strict=True):
         assert (reply.counts.blurred, reply.counts.unsharp) == (0, 0)
-        assert (nothing.counts.blurred, nothing.counts.repeated, len(nothing.faces), len(nothing.portraits)) == (
-            task.count,
-            0,
-            0,
-            0,
-        )
+        assert (nothing.counts.blurred, nothing.counts.repeated) == (task.count, 0)
+        assert (len(nothing.faces), len(nothing.portraits)) == (0, 0)
         assert (less.counts.unsharp, less.counts.repeated, len(less.faces)) == (
             len(reply.faces),
             reply.counts.repeated,

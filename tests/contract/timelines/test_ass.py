@@ -1,7 +1,6 @@
 """Boxes as ASS, read back by pysubs2 and drawn by libass, FFmpeg's renderer; positions and times by hand."""
 
 import re
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pysubs2
 import pytest
+from media_tools import run_ffmpeg
 from timeline_tools import HOSTILE, boxes, hit, hostile_boxes, span, timeline
 
 from fastface.export.timelines.boxes.ass import render_ass
@@ -26,10 +26,9 @@ def _frames(folder: Path, video: BoxTimeline, rate: Fraction, count: int) -> npt
     """Black frames with the boxes drawn upon them, by FFmpeg: (count, height, width)."""
     (folder / "boxes.ass").write_text("".join(render_ass(video)), encoding="utf-8")
     source = f"color=black:size={SIZE[0]}x{SIZE[1]}:rate={rate}"
-    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(count), "-vf", "ass=boxes.ass"]
-    done = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], cwd=folder, capture_output=True,
-                          check=True, timeout=120)  # fmt: skip
-    return np.frombuffer(done.stdout, np.uint8).reshape(count, SIZE[1], SIZE[0])
+    options = ["-f", "lavfi", "-i", source, "-frames:v", str(count), "-vf", f"ass={folder / 'boxes.ass'}"]
+    drawn = run_ffmpeg([*options, "-f", "rawvideo", "-pix_fmt", "gray", "-"])
+    return np.frombuffer(drawn, np.uint8).reshape(count, SIZE[1], SIZE[0])
 
 
 def test_another_program_reads_the_box_and_the_name_of_each_hit(tmp_path: Path) -> None:
