@@ -91,7 +91,9 @@ def _words(command: list[object]) -> set[str]:
 
 
 def _output(command: list[object]) -> str:
-    return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    return done.stdout
 
 
 def on_card(libraries: Path, function: str, *arguments: object, **settings: object) -> Any:
