@@ -5,7 +5,6 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -27,16 +26,16 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def command(pack: Path) -> Iterator[Command]:
+def command(pack: Path) -> Command:
     """`fastface … --models …` in this process: the same lines, without half a second of imports each time."""
-    kept = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(environment())
 
     def run(*given: object) -> "CompletedProcess[str]":
         said, told, code = io.StringIO(), io.StringIO(), 0
         arguments = [*map(str, given)] + ([] if given[0] in ("purge", "status") else ["--models", str(pack)])
         before, sys.argv = sys.argv, ["fastface", *arguments]
+        kept, used = dict(os.environ), environment()
+        os.environ.clear()
+        os.environ.update(used)
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told):
                 main()
@@ -44,11 +43,11 @@ def command(pack: Path) -> Iterator[Command]:
             code = int(end.code or 0)
         finally:
             sys.argv = before
+            os.environ.clear()
+            os.environ.update(kept)
         return CompletedProcess(arguments, code, said.getvalue(), told.getvalue())
 
-    yield run
-    os.environ.clear()
-    os.environ.update(kept)
+    return run
 
 
 @pytest.fixture(scope="package")
