@@ -1,8 +1,5 @@
-"use strict";
-// Labels, videos and the command are others' text: they are written with textContent, title and alt only.
+// Labels, videos and the command are others' text: see page.js.
 
-const byId = (id) => document.getElementById(id);
-const facts = JSON.parse(byId("facts").textContent);
 const { targets, items } = facts;
 const answers = new Map(); // item → { persons: numbers from 1, unsure }
 const picked = new Map(); // item → numbers chosen so far, where several persons may be seen
@@ -13,26 +10,12 @@ let isSaved = true;
 
 // ---- text
 
-const element = (tag, name, text = "") => {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  made.textContent = text;
-  return made;
-};
 const named = (number) => targets[number - 1];
 const listed = (numbers) => numbers.map(named).join(", ");
 const isMany = (item) => !item.isFace && item.role !== "hit";
 const isYesNo = (item) => item.target !== null || item.choices.length === 1;
 const wanted = (item) => (item.target ?? item.choices[0]) + 1;
 const others = (item) => item.choices.map((place) => place + 1).filter((number) => !isYesNo(item) || number !== wanted(item));
-
-function clock(seconds) {
-  const tenths = Math.floor(seconds * 10 + 0.5);
-  const whole = Math.floor(tenths / 10);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const shown = parts[0] ? parts : parts.slice(1);
-  return `${shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":")}.${tenths % 10}`;
-}
 
 function ask(item) {
   const name = isYesNo(item) ? named(wanted(item)) : "";
@@ -57,7 +40,7 @@ function said(item) {
 
 // ---- rows
 
-function button(text, key, action, name = "") {
+function answerButton(text, key, action, name = "") {
   const made = element("button", name);
   made.type = "button";
   made.append(element("kbd", "", key), element("bdi", "", text));
@@ -83,7 +66,7 @@ function photo(number) {
 
 function fill(row, item) {
   const [frame, close] = JSON.parse(byId(`moment-${item.id}`).textContent);
-  row.querySelector(".frame").append(image(frame, `${item.video} at ${clock(item.time)}`));
+  row.querySelector(".frame").append(image(frame, `${item.video} at ${instant(item.time)}`));
   const faces = row.querySelector(".faces");
   if (close) {
     const made = element("figure", "");
@@ -105,22 +88,22 @@ function makeRow(item, place) {
   const row = byId("row").content.firstElementChild.cloneNode(true);
   row.querySelector(".number").textContent = `${place + 1}`;
   row.querySelector(".video").textContent = item.video;
-  row.querySelector(".time").textContent = clock(item.time);
+  row.querySelector(".time").textContent = instant(item.time);
   for (const [part, text] of ask(item).entries()) row.querySelector(".question").append(part === 1 ? element("bdi", "", text) : text);
   row.querySelector(".hint").textContent = hint(item);
   const act = (action) => () => { goTo(place, false); action(); };
   const plain = row.querySelector(".answers");
-  if (isYesNo(item)) plain.append(button("yes", "y", act(() => yes())));
-  plain.append(button(others(item).length ? "none of them" : "no", "n", act(() => give([]))), button("unsure", "u", act(() => give([], true))));
+  if (isYesNo(item)) plain.append(answerButton("yes", "y", act(() => yes())));
+  plain.append(answerButton(others(item).length ? "none of them" : "no", "n", act(() => give([]))), answerButton("unsure", "u", act(() => give([], true))));
   const more = row.querySelector(".others");
   const numbers = others(item);
   if (isYesNo(item) && numbers.length) more.append(element("span", "", "no, it is"));
   for (const number of numbers) {
-    const made = button(named(number), String(number), act(() => choose(number)), "who");
+    const made = answerButton(named(number), String(number), act(() => choose(number)), "who");
     made.dataset.number = number;
     more.append(made);
   }
-  if (isMany(item) && !isYesNo(item)) more.append(button("these", "y", act(() => yes()), "these"));
+  if (isMany(item) && !isYesNo(item)) more.append(answerButton("these", "y", act(() => yes()), "these"));
   row.addEventListener("click", (event) => { if (!event.target.closest("button")) goTo(place, false); });
   near.observe(row);
   return row;
@@ -205,11 +188,7 @@ function save() {
   if (!answers.size) return;
   const list = items.filter((item) => answers.has(item)).map((item) => ({ id: item.id, ...answers.get(item) }));
   const content = { schema_version: 1, audit: facts.audit, seed: facts.seed, answers: list };
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(content), "\n"], { type: "application/json" }));
-  link.download = "audit.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  download("audit.json", content);
   isSaved = true;
   window.onbeforeunload = null;
   showProgress();

@@ -1,7 +1,8 @@
 """Write HTML pages that open from a disk and load nothing: no network, no other file, no foreign script.
 
 `people_page` and the review call `write_page`. A page is a template with one style and one script: `name.html`,
-`name.css` and `name.js` in a package. A long script is several files, which are joined. Data is inserted as JSON with
+`name.css` and `name.js` in a package. A long script is several files, which are joined. All pages begin with the
+`head.html` and `page.js` beside this module. Data is inserted as JSON with
 `<`, `>` and `&` escaped, and the script writes it as text only. The content security policy allows that script and
 style, by their digests, and embedded pictures.
 """
@@ -37,17 +38,20 @@ def write_page(
         name: Their name without the suffix.
         scripts: Names of further scripts of the package, which follow the first.
         has_media: Whether the page may play videos beside it, or on the same disk or server.
-        parts: Values for the template, besides `policy`, `style` and `script`.
+        parts: Values for the template, besides `head`, `style` and `script`.
 
     Raises:
         SpaceError: No space is left.
     """
-    names = [f"{name}.html", f"{name}.css", f"{name}.js", *(f"{one}.js" for one in scripts)]
-    template, style, *code = (files(package).joinpath(one).read_text(encoding="utf-8") for one in names)
-    script = "\n".join(code)
+    own, shared = files(package), files(__package__)
+    code = [shared.joinpath("page.js"), *(own.joinpath(f"{one}.js") for one in (name, *scripts))]
+    parts_of_page = [shared.joinpath("head.html"), own.joinpath(f"{name}.html"), own.joinpath(f"{name}.css"), *code]
+    head, template, style, *pieces = (part.read_text(encoding="utf-8") for part in parts_of_page)
+    script = "\n".join(pieces)
     media = "media-src 'self' file:; " if has_media else ""
     policy = _POLICY.format(style=_digest(style), script=_digest(script), media=media)
-    page = Template(template).substitute(policy=policy, style=style, script=script, **parts)
+    head = Template(head).substitute(policy=policy)
+    page = Template(template).substitute(head=head, style=style, script=script, **parts)
     with atomic_path(path, private=True) as part:
         part.write_text(page, encoding="utf-8", newline="\n")
 

@@ -1,8 +1,5 @@
-"use strict";
-// Names, videos and OUT are others' text: they are written with textContent, title and alt only, never as markup.
+// Names, videos and OUT are others' text: see page.js.
 
-const byId = (id) => document.getElementById(id);
-const facts = JSON.parse(byId("facts").textContent);
 const people = new Map(facts.people.map((person) => [person.number, person]));
 const cards = new Map();
 const chosen = new Set();
@@ -14,21 +11,7 @@ const GRAIN = 600; // appearances closer than this part of a video cannot be tol
 
 const NO_FACE = "face not seen";
 const titleOf = (number) => nameOf(number) || `person ${number}`;
-const counted = (count, noun) => `${count.toLocaleString("en")}\u00a0${noun}${count === 1 ? "" : "s"}`;
-const length = (seconds) => (seconds > 0 && seconds < 0.5 ? "<0:01" : clock(seconds));
 const percent = (share) => (share > 0 && share < 0.0005 ? "<0.1 %" : `${(100 * share).toFixed(1)} %`);
-
-function clock(seconds) {
-  const whole = Math.floor(seconds + 0.5);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const shown = parts[0] ? parts : parts.slice(1);
-  return shown.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
-}
-
-function instant(seconds) {
-  const tenths = Math.floor(seconds * 10 + 0.5);
-  return `${clock(Math.floor(tenths / 10))}.${tenths % 10}`;
-}
 
 // As Python's shlex.quote; what a terminal would not show as it is becomes bytes in $'…' of bash, zsh and ksh.
 // The lone surrogates U+DC80–DCFF are bytes that were no UTF-8.
@@ -58,20 +41,6 @@ function command() {
 }
 
 // ---- parts of a card
-
-function element(tag, name, text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  made.textContent = text;
-  return made;
-}
-
-function button(name, text, action) {
-  const made = element("button", name, text);
-  made.type = "button";
-  made.addEventListener("click", action);
-  return made;
-}
 
 const pictures = new Map();
 function portraitsOf(number) {
@@ -316,14 +285,6 @@ async function copy(pressed, shown, text) {
     if (!document.execCommand("copy")) return;
   }
   byId(pressed).textContent = "Copied";
-}
-
-function download(name, content) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(content), "\n"], { type: "application/json" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 function save() {

@@ -1,8 +1,5 @@
-"use strict";
-// Names, reasons and paths are others' text: they are written with textContent, title and alt only, never as markup.
+// Names, reasons and paths are others' text: see page.js.
 
-const byId = (id) => document.getElementById(id);
-const facts = JSON.parse(byId("facts").textContent);
 const { targets, spans, near } = facts;
 const videos = facts.videos.map(([id, address, length, offset, isFilm, state]) => ({ id, address, length, offset, isFilm, state }));
 
@@ -52,22 +49,8 @@ function pictureOf(item) {
 const UNSEEN = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const shown = (text) => text.replace(UNSEEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 const label = (target) => shown(targets[target]);
-const counted = (count, noun, plural = `${noun}s`) => `${count.toLocaleString("en")}\u00a0${count === 1 ? noun : plural}`;
 const countTargets = (count) => (expressions.size ? counted(count, "person or expression", "persons and expressions") : counted(count, "person"));
 const score = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
-const length = (time) => (time > 0 && time < 0.5 ? "<0:01" : clock(time));
-
-function clock(time) {
-  const whole = Math.floor(time + 0.5);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const kept = parts[0] ? parts : parts.slice(1);
-  return kept.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
-}
-
-function instant(time) {
-  const tenths = Math.floor(time * 10 + 0.5);
-  return `${clock(Math.floor(tenths / 10))}.${tenths % 10}`;
-}
 
 function when(item) {
   const picture = isNear(item) ? "" : spans.picture[item];
@@ -75,20 +58,6 @@ function when(item) {
 }
 
 // ---- elements
-
-function element(tag, name = "", ...parts) {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  made.append(...parts);
-  return made;
-}
-
-function button(name, text, action) {
-  const made = element("button", name, text);
-  made.type = "button";
-  made.addEventListener("click", action);
-  return made;
-}
 
 function named(text, name = "") {
   const made = element("bdi", name, shown(text));

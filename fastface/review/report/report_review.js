@@ -101,11 +101,7 @@ function decisions() {
 function save() {
   if (!verdicts.size) return;
   const content = { schema_version: 1, kind: "decisions", decisions: decisions() };
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(content), "\n"], { type: "application/json" }));
-  link.download = "decisions.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  download("decisions.json", content);
   isSaved = true;
   keep();
   showBar();
