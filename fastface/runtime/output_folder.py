@@ -21,6 +21,11 @@ from fastface.video.discover import Discovery, discover
 EARLIER = "earlier"
 """Folder below OUT for the answers to earlier searches."""
 
+ANSWER_TABLES = (
+    "spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "crops/crops.csv", "run.json",
+)  # fmt: skip
+"""Tables and record of an answer, below its folder."""
+
 _OF_PERSONS = ("audit", "banks", "people", "previews", "reels", "sheets", "targets")
 _EXPORT_FOLDERS = (*_OF_PERSONS, "clips", "crops", "snapshots", "timelines")
 _MAX_REASONS = 10

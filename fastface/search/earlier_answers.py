@@ -26,14 +26,11 @@ from fastface.failpoints import fail_point
 from fastface.files import private_folder, remove_empty, write_atomic
 from fastface.names import pluralize, safe_name, shorten_lines, valid_text
 from fastface.runtime.context import RunContext
-from fastface.runtime.output_folder import EARLIER
+from fastface.runtime.output_folder import ANSWER_TABLES, EARLIER
 from fastface.runtime.run_report import restore_answer_record
 
 _SCHEMA_VERSION = 2
-_TABLES = (
-    "spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "run.json", "report.html",
-    "crops/crops.csv",
-)  # fmt: skip
+_MOVED = (*ANSWER_TABLES, "report.html")
 _FOLDERS = ("clips", "crops", "reels", "sheets", "snapshots", "timelines")
 _PRIVATE = ("crops", "reels", "sheets", "snapshots")
 _MOST_NAMED = 3
@@ -225,7 +222,7 @@ def _move(context: RunContext, source: str, target: str) -> None:
             context.ledger.move_export(path, moved)
         else:
             context.ledger.forget_export(path)
-    for name in _TABLES:
+    for name in _MOVED:
         if (root / _place(name, source)).is_file():
             _rename(root, _place(name, source), _place(name, target), target)
             fail_point("answers.table")
@@ -250,7 +247,7 @@ def _remove(context: RunContext, folder: str) -> None:
         (root / path).unlink(missing_ok=True)
         context.ledger.forget_export(path)
         remove_empty((root / path).parent, root)
-    for name in _TABLES:
+    for name in _MOVED:
         (root / _place(name, folder)).unlink(missing_ok=True)
         remove_empty((root / _place(name, folder)).parent, root)
 

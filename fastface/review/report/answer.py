@@ -4,15 +4,16 @@
 places in the answer, so that the page names each once.
 """
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from fastface.csv_cells import read_csv
 from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
@@ -106,6 +107,28 @@ class Answer:
     digest: str
 
 
+class SpanFinder:
+    """Find the span of a target in a video at a time.
+
+    Args:
+        answer: The answer.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self._spans = answer.spans
+        self._found: dict[tuple[int, int], tuple[list[float], list[int]]] = {}
+        for place, span in enumerate(answer.spans):
+            starts, places = self._found.setdefault((span.video, span.target), ([], []))
+            starts.append(span.start)
+            places.append(place)
+
+    def find(self, video: int, target: int, time: float) -> int | None:
+        """Return the place of the span among the spans of the answer; None if there is none."""
+        starts, places = self._found.get((video, target), ([], []))
+        place = bisect_right(starts, time) - 1
+        return places[place] if place >= 0 and time <= self._spans[places[place]].end else None
+
+
 def read_answer(folder: Path, ledger: Ledger) -> Answer:
     """Read the answer in a folder: OUT, or the folder of an earlier answer.
 
@@ -125,12 +148,12 @@ def read_answer(folder: Path, ledger: Ledger) -> Answer:
         return _build(run, spans, near_misses, ledger, digest.hexdigest()[:16])
     except OSError as error:
         raise ConfigError(f"cannot read {error.filename!r}: {error.strerror}; {ask}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"the answer in {str(folder)!r} is damaged; {ask}") from error
 
 
 def _build(
-    run: Mapping[str, Any], spans: list[Any], near_misses: list[dict[str, str]], ledger: Ledger, digest: str
+    run: Mapping[str, Any], spans: list[Any], near_misses: list[tuple[str, ...]], ledger: Ledger, digest: str
 ) -> Answer:
     persons = tuple(map(str, run["targets"]))
     targets = list(dict.fromkeys([*persons, *map(str, run["where"]), *(str(span["target"]) for span in spans)]))
@@ -139,7 +162,7 @@ def _build(
     outcomes = {str(video["id"]): video for video in run["videos"]}
     records = {valid_text(record.video_id): record for record in ledger.videos()}
     named = {text_cell(name): name for name in (*records, *outcomes)}
-    ids = sorted({*outcomes, *(str(span["video"]) for span in spans), *(named[row["video"]] for row in near_misses)})
+    ids = sorted({*outcomes, *(str(span["video"]) for span in spans), *(named[video] for video, *_ in near_misses)})
     video_places = {video_id: place for place, video_id in enumerate(ids)}
     target_cells = {text_cell(label): place for label, place in target_places.items()}
     return Answer(
@@ -149,7 +172,8 @@ def _build(
         videos=tuple(_read_video(video_id, outcomes.get(video_id), records.get(video_id)) for video_id in ids),
         spans=tuple(_read_span(span, video_places, target_places) for span in spans),
         near_misses=tuple(
-            _read_near_miss(row, video_places[named[row["video"]]], target_cells[row["target"]]) for row in near_misses
+            _read_near_miss(cells, video_places[named[video]], target_cells[target])
+            for video, target, *cells in near_misses
         ),
         is_exact=bool(run["config"]["spans"]["exact"]),
         digest=digest,
@@ -178,12 +202,17 @@ _SPAN_KEYS = ("video", "target", "start", "end", "first_hit", "last_hit", "hits"
               "clip", "clip_start", "picture", "last_picture")  # fmt: skip
 
 
-def _iterate_rows(path: Path, digest: "hashlib._Hash") -> Iterator[dict[str, str]]:
+_NEAR_MISS_COLUMNS = (
+    "video", "target", "start", "end", "faces", "best_similarity", "similarity", "evidence", "margin", "reason",
+    "track",
+)  # fmt: skip
+
+
+def _iterate_rows(path: Path, digest: "hashlib._Hash") -> Iterator[tuple[str, ...]]:
     if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                digest.update(repr(row).encode())
-                yield row
+        for row in read_csv(path, _NEAR_MISS_COLUMNS):
+            digest.update(repr(row).encode())
+            yield row
 
 
 def _read_video(video_id: str, outcome: Mapping[str, Any] | None, record: VideoRecord | None) -> ReportVideo:
@@ -223,16 +252,19 @@ def _read_span(span: Mapping[str, Any], videos: Mapping[str, int], targets: Mapp
     )
 
 
-def _read_near_miss(row: Mapping[str, str], video: int, target: int) -> ReportNearMiss:
-    scores = {name: float(row[name]) if row[name] else None for name in ("similarity", "evidence", "margin")}
+def _read_near_miss(cells: Sequence[str], video: int, target: int) -> ReportNearMiss:
+    start, end, faces, *scores, reason, track = cells
+    best, similarity, evidence, margin = (float(score) if score else None for score in scores)
     return ReportNearMiss(
         video=video,
         target=target,
-        start=float(row["start"]),
-        end=float(row["end"]),
-        faces=int(row["faces"]),
-        best=float(row["best_similarity"]) if row["best_similarity"] else None,
-        reason=row["reason"],
-        track=int(row["track"]),
-        **scores,
+        start=float(start),
+        end=float(end),
+        faces=int(faces),
+        best=best,
+        similarity=similarity,
+        evidence=evidence,
+        margin=margin,
+        reason=reason,
+        track=int(track),
     )

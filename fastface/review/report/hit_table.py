@@ -4,7 +4,6 @@
 curves together have a fixed size.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pyarrow import csv
 
 from fastface.errors import ConfigError
 from fastface.names import text_cell
-from fastface.review.report.answer import Answer, ReportSpan
+from fastface.review.report.answer import Answer, ReportSpan, SpanFinder
 
 _BLOCK_BYTES = 4 << 20
 _FEWEST_BINS, _MOST_BINS = 24, 1500
@@ -111,19 +110,14 @@ class DecidedHits:
 
     def __init__(self, answer: Answer) -> None:
         self.counts = [0] * len(answer.spans)
-        self._spans: dict[tuple[int, int], tuple[list[float], list[int]]] = {}
-        for place, span in enumerate(answer.spans):
-            starts, places = self._spans.setdefault((span.video, span.target), ([], []))
-            starts.append(span.start)
-            places.append(place)
+        self._spans = SpanFinder(answer)
 
     def add(self, hits: HitBlock) -> None:
         """Add hits."""
         for row in np.flatnonzero(hits.is_decided).tolist():
-            starts, places = self._spans.get((int(hits.video[row]), int(hits.target[row])), ([], []))
-            place = bisect_right(starts, float(hits.time[row])) - 1
-            if place >= 0:
-                self.counts[places[place]] += 1
+            place = self._spans.find(int(hits.video[row]), int(hits.target[row]), float(hits.time[row]))
+            if place is not None:
+                self.counts[place] += 1
 
 
 class SimilarityCurves:

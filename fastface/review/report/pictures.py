@@ -5,8 +5,6 @@ That of a near miss is the best picture of its track. A track that another scan 
 because a wrong picture would mislead a reviewer. A span without a picture in the index shows its best crop.
 """
 
-import csv
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fastface.csv_cells import read_csv
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.gallery.matching import VideoFaces
 from fastface.index.ledger import Ledger
 from fastface.index.store import VideoIndex
 from fastface.names import text_cell
-from fastface.review.report.answer import Answer
+from fastface.review.report.answer import Answer, SpanFinder
 from fastface.review.report.hit_table import HitBlock
 from fastface.runtime.index_settings import read_sampling
 from fastface.search.video_faces import read_video_faces
@@ -61,11 +60,7 @@ class PictureChooser:
         self._root = root
         self._ledger = ledger
         self._answer = answer
-        self._spans: dict[int, dict[int, tuple[list[float], list[int]]]] = defaultdict(dict)
-        for place, span in enumerate(answer.spans):
-            starts, places = self._spans[span.video].setdefault(span.target, ([], []))
-            starts.append(span.start)
-            places.append(place)
+        self._spans = SpanFinder(answer)
         self._near_misses: dict[int, list[int]] = defaultdict(list)
         for place, near_miss in enumerate(answer.near_misses):
             self._near_misses[near_miss.video].append(place)
@@ -89,12 +84,8 @@ class PictureChooser:
 
     def _offer(self, video: int, target: int, time: float, similarity: float, row: int) -> None:
         """Take a picture for the span at its time, if it is better than the one before."""
-        starts, places = self._spans[video].get(target, ([], []))
-        place = bisect_right(starts, time) - 1
-        if place < 0 or self._answer.spans[places[place]].end < time:
-            return
-        item = places[place]
-        if item not in self._best or similarity > self._best[item][0]:
+        item = self._spans.find(video, target, time)
+        if item is not None and (item not in self._best or similarity > self._best[item][0]):
             size = len(self._load(video).jpeg[row])
             self._best[item] = similarity, ChosenPicture(item, video, row, time, size)
 
@@ -177,20 +168,17 @@ def choose_crops(folder: Path, answer: Answer, chosen: Sequence[ChosenPicture]) 
     if not table.is_file():
         return []
     with_picture = {picture.item for picture in chosen}
-    spans: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for item, span in enumerate(answer.spans):
-        if item not in with_picture:
-            spans[text_cell(answer.videos[span.video].id), text_cell(answer.targets[span.target])].append(item)
-    best: dict[int, tuple[float, ChosenPicture]] = {}
+    videos = {text_cell(video.id): place for place, video in enumerate(answer.videos)}
+    targets = {text_cell(label): place for place, label in enumerate(answer.targets)}
+    spans, best = SpanFinder(answer), dict[int, tuple[float, ChosenPicture]]()
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                for item in spans.get((row["video"], row["target"]), ()):
-                    span, time, similarity = answer.spans[item], float(row["time"]), float(row["similarity"] or 0)
-                    if span.start <= time <= span.end and (item not in best or similarity > best[item][0]):
-                        crop = ChosenPicture(item, span.video, -1, time, _CROP_BYTES, row["file"])
-                        best[item] = similarity, crop
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+        for video, target, cell, score, file in read_csv(table, ("video", "target", "time", "similarity", "file")):
+            time, similarity = float(cell), float(score or 0)
+            item = spans.find(videos.get(video, -1), targets.get(target, -1), time)
+            if item is None or item in with_picture or similarity <= best.get(item, (-np.inf,))[0]:
+                continue
+            best[item] = similarity, ChosenPicture(item, videos[video], -1, time, _CROP_BYTES, file)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{str(table)!r} is damaged; search again, to write it: fastface find -t PHOTOS") from error
     return [picture for _, picture in best.values()]
 

@@ -30,14 +30,13 @@ from fastface.review.report.pictures import (
     shrink_picture,
 )
 from fastface.review.report.run_facts import list_faults, list_run_facts
-from fastface.runtime.output_folder import OutputFolder
+from fastface.runtime.output_folder import ANSWER_TABLES, OutputFolder
 
 REPORT = "report.html"
 """Name of the page in the folder of an answer."""
 
 _SCRIPTS = ("report_timelines", "report_review", "report_views")
 
-_TABLES = ("spans.csv", "spans.json", "hits.csv", "review.csv", "bank_growth.csv", "crops/crops.csv", "run.json")
 _MOST_FILES = 500
 """Maximum number of reels, and of sheets, that the page links."""
 _MOST_VIDEOS = 10_000
@@ -130,7 +129,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
 
 def _list_files(folder: Path) -> list[str]:
     """List the tables, reels and sheets of an answer, as paths below its folder."""
-    found = [name for name in _TABLES if (folder / name).is_file()]
+    found = [name for name in ANSWER_TABLES if (folder / name).is_file()]
     for kind in ("reels", "sheets"):
         paths = sorted((folder / kind).glob("[!.]*"))[:_MOST_FILES]
         found += [f"{kind}/{path.name}" for path in paths if valid_text(path.name) == path.name]
@@ -215,7 +214,7 @@ def _page_facts(whole: Answer, answer: Answer, curves: SimilarityCurves, decided
     reasons = sorted({one.reason for one in answer.near_misses})
     reason_places = {reason: place for place, reason in enumerate(reasons)}
     spans, near = answer.spans, answer.near_misses
-    where = set(run.get("where", ()))
+    where = set(run["where"])
     totals = {
         "videos": len(whole.videos),
         "spans": len(whole.spans),
