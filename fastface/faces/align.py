@@ -19,7 +19,7 @@ import numpy.typing as npt
 from fastface.types import ALIGNED_SIZE, Geometry, Image, Size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
     """Aligned picture that a recogniser expects.
 
@@ -47,8 +47,8 @@ DLIB = Alignment(
     rated_size=100,
 )
 """Template of dlib's 150×150 face chips with a padding of 0.25: means of the eyes, the nose's tip and the mouth's
-corners in dlib's mean face of 68 points. The landmarks that CenterFace found on 281 photos lie, in dlib's own chips,
-within 3 pixels of these on the median."""
+corners in dlib's mean face of 68 points. CenterFace's landmarks lie, in dlib's own chips, within 3 pixels of these on
+the median (`benchmarks/free_pack.py`)."""
 
 ALIGNMENTS = {alignment.size: alignment for alignment in (ARCFACE, DLIB)}
 """Alignments by the side of the recogniser's input."""

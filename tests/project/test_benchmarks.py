@@ -25,6 +25,7 @@ TINY = ["--shared", "{shared}", "--tiny"]
 RUNS: dict[str, list[str]] = {
     "agreement": TINY,
     "decision": TINY,
+    "free_pack": TINY,
     "coordinator": ["--minutes", "0.5", "--repeats", "1"],
     "find_scale": ["--models", "{shared}/models/buffalo_s", "--faces", "20000", "--repeats", "1"],
     "gpu_check": ["--models", "{shared}/models", "--device", "cpu", "--budget-seconds", "1"],
