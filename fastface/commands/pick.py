@@ -22,8 +22,9 @@ from fastface.census.selection import (
     tell_store,
     together_note,
 )
+from fastface.commands.answer import write_answer
 from fastface.commands.people import publish
-from fastface.commands.run import answer, write_report
+from fastface.commands.run import write_report
 from fastface.config import Config
 from fastface.cosine import distinct_rows, normalize_rows
 from fastface.diagnostics.preflight import look_at_index
@@ -93,7 +94,7 @@ def pick(
         result.more_files = _write_bank(context, census, label, rows)
         result.targets = (label,)
         result.answer = keep_earlier_answer(context, result.targets).name
-        answer(context, (found for found, _ in _findings(context, census, places, gallery)), result)
+        write_answer(context, (found for found, _ in _findings(context, census, places, gallery)), result)
         found = _findings(context, census, places, gallery)
         context.ledger.put_export(_PICKED, "", "{}")
         write_picked(

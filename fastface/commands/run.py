@@ -1,11 +1,10 @@
 """Run the commands `scan`, `find` and `run` (a scan and a search) on an output folder.
 
-The CLI and `api` call these functions; `pick` and the demo use `answer` and `run`. Each command writes run.json, even
+The CLI and `api` call these functions; the demo uses `run`. Each command writes run.json, even
 if it is interrupted. The order of the steps matters: see `run`.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,26 +12,14 @@ from time import monotonic
 
 import numpy as np
 
-from fastface.census.photo_names import PhotoNames
+from fastface.commands.answer import write_answer
 from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
 from fastface.commands.report import finish_report
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import InterruptError
-from fastface.export.exporter import Exporter
-from fastface.export.tables.results import (
-    ReviewRow,
-    VideoHits,
-    open_hits_table,
-    write_crops_table,
-    write_review,
-    write_spans,
-)
 from fastface.export.taken_faces import write_taken_faces
-from fastface.export.timelines.writer import FOLDER as TIMELINES
-from fastface.export.timelines.writer import remove_outdated, write_timelines
-from fastface.files import private_folder
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
@@ -51,18 +38,14 @@ from fastface.search.archive_survey import survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.moments import answer_questions
 from fastface.search.questions import Question, read_questions
-from fastface.search.searcher import Searcher, VideoFindings
-from fastface.types import Faces, FrameCounts, SpanRow
+from fastface.search.searcher import Searcher
+from fastface.types import Faces, FrameCounts
 from fastface.video.discover import Discovery, VideoFile
 
 _MOST_REMARKS = 20
 """Maximum number of remarks on photos that are printed; run.json has more."""
 _MOST_REMARKED = 8
 """Maximum number of videos whose remarks are logged one by one; of more, only their number is logged."""
-_MOST_TALLIES = 30
-"""Maximum number of targets for which the limit on crops is logged."""
-_MOST_LOST = 30
-"""Maximum number of missing streams in clips that are logged one by one; of more, only the number is logged."""
 
 
 def run(
@@ -109,7 +92,7 @@ def run(
             searcher = _searcher(context, references, records, result)
             _look_closer(context, searcher, records, coordinator, result)
         questions = _read_questions(context, result)
-        answer(context, answer_questions(searcher.findings(records), questions, config), result)
+        write_answer(context, answer_questions(searcher.findings(records), questions, config), result)
     return result
 
 
@@ -148,7 +131,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         with open_coordinator(context) as coordinator:
             _look_closer(context, searcher, records, coordinator, result)
         questions = _read_questions(context, result)
-        answer(context, answer_questions(searcher.findings(records), questions, config), result)
+        write_answer(context, answer_questions(searcher.findings(records), questions, config), result)
     return result
 
 
@@ -320,43 +303,6 @@ def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
     return kept
 
 
-def _count_rows(found: VideoFindings) -> dict[tuple[str, str], int]:
-    """Count the rows of each target in hits.csv for one video."""
-    rows = {}
-    for label, hits in found.hits.items():
-        followed = found.followed.get(label)
-        if len(hits):
-            rows[found.record.video_id, label] = len(hits) + (0 if followed is None else len(followed))
-    return rows
-
-
-def _hit_rows(found: VideoFindings) -> VideoHits:
-    return VideoHits(
-        found.record.video_id,
-        found.faces,
-        found.hits,
-        found.followed,
-        pictures=found.pictures,
-        has_rivals=found.has_rivals,
-        player_offset=float(found.info.player_offset),
-    )
-
-
-def _review_rows(found: VideoFindings) -> list[ReviewRow]:
-    """Return each near miss; without another person the margin is NaN."""
-    near_misses = found.near_misses if found.has_rivals else [replace(one, margin=np.nan) for one in found.near_misses]
-    return [
-        ReviewRow(
-            found.record.video_id,
-            one,
-            path=found.record.path,
-            pictures=found.name_pictures(one.start, one.end),
-            player_offset=float(found.info.player_offset),
-        )
-        for one in near_misses
-    ]
-
-
 def _look_closer(
     context: RunContext, searcher: Searcher, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
 ) -> None:
@@ -375,85 +321,3 @@ def _look_closer(
             scanner.run(coordinator)
             result.is_cut_short |= scanner.num_lost_looks > 0
             context.interruption.check()
-
-
-def answer(context: RunContext, findings: Iterator[VideoFindings], result: RunResult) -> None:
-    """Export the findings, and write their tables."""
-    exporter = Exporter(context)
-    names = PhotoNames() if result.command != "pick" else None
-    root = context.out.root
-    num_spans = 0
-    hits: dict[tuple[str, str], int] = {}
-    near_misses: list[ReviewRow] = []
-    with result.phase("match"):
-        with open_hits_table(root / "hits.csv") as table:
-            for found in findings:  # one video in memory at a time
-                context.interruption.check()
-                table.add(_hit_rows(found))
-                exporter.plan(found)
-                if names is not None:
-                    names.add(context, found)
-                num_spans += len(found.spans)
-                hits |= _count_rows(found)
-                near_misses += _review_rows(found)
-        write_review(root / "review.csv", near_misses)
-        if names is not None:
-            names.save(context.out.state)
-    with result.phase("exports"):
-        exports = exporter.make()
-    # Sets of bodies are meant to be large, so any setting that limits them is logged.
-    if context.config.export.crops == "body" or context.config.export.count:
-        for line in shorten_lines(exporter.crop_notes(), _MOST_TALLIES):
-            context.observer.note(line)
-    if exports.num_removed:
-        context.observer.note(f"Removed {pluralize(exports.num_removed, 'file')} of the previous search")
-    write_spans(root, exports.spans)
-    _update_timelines(context, result)
-    write_crops_table(private_folder(root / "crops") / "crops.csv", exports.crops)
-    result.spans = tuple(exports.spans)
-    result.hits, result.num_near_misses = hits, len(near_misses)
-    result.counts = replace(
-        result.counts,
-        hits=table.num_rows,
-        spans=num_spans,
-        clips=exports.num_clips,
-        crops=len(exports.crops),
-    )
-    export = context.config.export
-    asked = {"snapshots": export.snapshots, "reels": export.reel, "sheets": export.contact_sheet}
-    result.more_files += tuple(f"{name}/" for name, is_asked in asked.items() if is_asked and (root / name).is_dir())
-    lost = [*_describe_lost_streams(exports.spans), *_describe_refused_cuts(exports.spans)]
-    for line in shorten_lines(lost, _MOST_LOST):
-        context.observer.note(line)
-    result.remarks = (*result.remarks, *lost)
-    result.export_failures = tuple(exports.failures)
-
-
-def _update_timelines(context: RunContext, result: RunResult) -> None:
-    """Write the timelines that the settings ask for; remove all others that are outdated."""
-    root, formats = context.out.root, context.config.export.timelines
-    if formats:
-        with result.phase("timelines"):
-            written = write_timelines(root, context.ledger, formats)
-        for line in shorten_lines(written.left_out, _MOST_REMARKS):
-            context.observer.note(line)
-        if written.files:
-            result.more_files += (f"{TIMELINES}/",)
-    if num_removed := remove_outdated(root, context.ledger, but=formats):
-        removed = pluralize(num_removed, "outdated file")
-        context.observer.note(f"Removed {removed} in {TIMELINES}/; fastface timelines writes them again")
-
-
-def _describe_lost_streams(spans: Iterable[SpanRow]) -> list[str]:
-    """Return one line for each video and stream that its clips do not contain."""
-    lost = {(row.span.video_id, stream) for row in spans if row.cut is not None for stream in row.cut.left_out}
-    return [f"{video_id}: clips do not contain {stream}" for video_id, stream in sorted(lost)]
-
-
-def _describe_refused_cuts(spans: Iterable[SpanRow]) -> list[str]:
-    """Return one line for each video and reason for which its clips are precise and not smart."""
-    refused = Counter((row.span.video_id, row.cut.reason) for row in spans if row.cut is not None and row.cut.reason)
-    return [
-        f"{video_id}: {pluralize(count, 'clip')} encoded as a whole and not smart: {reason}"
-        for (video_id, reason), count in sorted(refused.items())
-    ]

@@ -221,8 +221,8 @@ THRESHOLDS: dict[str, Thresholds] = {
     "dlib_resnet": Thresholds(0.62, 0.55, _DLIB),
 }
 """Thresholds by the recogniser's name. Of dlib_resnet, 8 of 56,281 pairs of photos of two persons reach `enter`
-(`benchmarks/free_pack.py`), so a single face proves little. Impostors of the ResNets are no more similar than those of the small network. So
-its distribution is a careful guess for them."""
+(`benchmarks/free_pack.py`), so a single face proves little. Impostors of the ResNets are no more similar than those of
+the small network. So its distribution is a careful guess for them."""
 
 DEFAULT_THRESHOLDS = Thresholds(
     0.50, 0.45, replace(_MEASURED, deviation=0.1, tail_start=0.19, tail_scale=0.042, is_measured=False)
