@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -49,8 +50,9 @@ def list_settings() -> Iterator[SettingHelp]:
             yield explain_setting(section, field.alias or name)
 
 
+@cache
 def explain_setting(section: str, key: str) -> SettingHelp:
-    """Explain one setting.
+    """Explain one setting. Each command asks for each setting ten times while it starts.
 
     Args:
         section: Name of its section.

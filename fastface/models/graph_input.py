@@ -22,6 +22,10 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
     the convolution pads with zeros *after* normalisation. Pictures and their difference to the mean are integers and
     halves of up to 8 bits. Bfloat16 stores these exactly too.
 
+    The mean is subtracted before the transposition. OpenVINO's convolutions read the channels of a pixel side by side,
+    so the transposition is then a name for what lies there already. After it, the pixels were reordered back: a
+    seventh of the time of SCRFD-500M.
+
     Args:
         editor: Editor of the graph.
         old_input: Name of its float (N, 3, H, W) RGB input.
@@ -29,17 +33,16 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
         normalised: True if the network itself normalises RGB values of 0–255.
     """
     pixels = editor.add("Cast", PICTURES, to=FLOAT)
+    if not normalised:
+        pixels = editor.add("Sub", pixels, editor.constant(_MEAN, np.float32))
     planes = editor.add("Transpose", pixels, perm=[0, 3, 1, 2])
     consumers = editor.consumers(old_input)
     if normalised:
         tensor = planes if _fold_into_convolutions(editor, consumers, 1.0) else _swap(editor, planes)
+    elif _fold_into_convolutions(editor, consumers, scale):
+        tensor = planes
     else:
-        centred = editor.add("Sub", planes, editor.constant(_MEAN, np.float32))
-        if _fold_into_convolutions(editor, consumers, scale):
-            tensor = centred
-        else:
-            divisor = editor.constant(scale, np.float32)
-            tensor = editor.add("Div", _swap(editor, centred), divisor)
+        tensor = editor.add("Div", _swap(editor, planes), editor.constant(scale, np.float32))
     editor.redirect(old_input, tensor, consumers)
 
 

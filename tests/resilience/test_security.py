@@ -10,13 +10,19 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from cartoon_tools import Cartoon
+from cartoon_tools import Cartoon, without_longest
 from places import ROOT
 from run_tools import arguments
 
 TRACED = "socket,connect,bind,listen,open,openat,openat2,creat,rename,renameat,renameat2,unlink,unlinkat,execve"
 SYSTEM = ("/usr/", "/lib", "/etc/", "/proc/", "/sys/", "/dev/", "/bin/", "/run/", "/var/cache/fontconfig")
 CALL = re.compile(r"(?:\[pid +\d+\] |\d+ +)?(\w+)\((.*)")
+
+
+@pytest.fixture(scope="module")
+def cartoon(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
+    """The two short films."""
+    return without_longest(cartoon, tmp_path_factory.mktemp("short"))
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,18 @@ import subprocess
 from pathlib import Path
 from time import monotonic
 
-from cartoon_tools import Cartoon
+import pytest
+from cartoon_tools import Cartoon, without_longest
 from run_tools import alive, arguments, children, finish, kill, leftovers, num_units, run, tables, wait_until
 
 DRAIN_SECONDS = 8
 """How long the first signal waits for what is in flight, when nothing comes of it."""
+
+
+@pytest.fixture(scope="module")
+def cartoon(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
+    """The two short films."""
+    return without_longest(cartoon, tmp_path_factory.mktemp("short"))
 
 
 def test_the_second_signal_stops_at_once_and_the_run_resumes(cartoon: Cartoon, tmp_path: Path) -> None:

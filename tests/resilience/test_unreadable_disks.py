@@ -24,6 +24,22 @@ def _states(out: Path) -> list[tuple[str, str]]:
     return [(video["state"], video["reason"]) for video in json.loads((out / "run.json").read_text())["videos"]]
 
 
+@pytest.fixture(scope="module")
+def film1(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
+    """The longest film alone."""
+    films = tmp_path_factory.mktemp("films")
+    shutil.copy2(cartoon.films / "film1.mp4", films)
+    return replace(cartoon, films=films)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(film1: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing happened to."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert run(film1, out).returncode == 0
+    return out
+
+
 @pytest.mark.parametrize(
     ("failing", "told"),
     [
@@ -35,14 +51,14 @@ def _states(out: Path) -> list[tuple[str, str]]:
         ),
     ],
 )
-def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path, failing: int, told: str) -> None:
+def test_what_could_not_be_read_is_tried_again(
+    film1: Cartoon, undisturbed: Path, tmp_path: Path, failing: int, told: str
+) -> None:
     strace = shutil.which("strace")
     assert strace, "strace is needed: apt-get install strace"
-    films, out, log = tmp_path / "films", tmp_path / "out", tmp_path / "log"
-    films.mkdir()
-    film = Path(shutil.copy2(cartoon.films / "film1.mp4", films))
-    mine = replace(cartoon, films=films)
-    command = arguments(mine, out, "--decoders", "1", "--workers", "1")
+    out, log = tmp_path / "out", tmp_path / "log"
+    (film,) = film1.films.iterdir()
+    command = arguments(film1, out, "--decoders", "1", "--workers", "1")
     fault = f"read:error=EIO:when={READS_BEFORE_UNITS + failing}"
     traced = [strace, "-f", "-qq", "-P", str(film), "-e", "trace=read", "-e", f"inject={fault}", "-o", str(log)]
     first = subprocess.run([*traced, *command], capture_output=True, text=True, timeout=120, check=False)
@@ -52,16 +68,15 @@ def test_what_could_not_be_read_is_tried_again(cartoon: Cartoon, tmp_path: Path,
     assert state == "partial"
     assert reason.startswith(told)
     # What was found in the rest of it is shown: the film is still the one that was scanned.
-    asked = ("-t", cartoon.bank, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
+    asked = ("-t", film1.bank, "--models", film1.models, "-o", out, "--clips", "none", "--crops", "face")
     shown = fastface("find", *asked)
     assert "changed since it was scanned" not in shown.stderr
     assert list(out.glob("crops/*/*.jpg"))
-    again = finish(arguments(mine, out))
+    again = finish(arguments(film1, out))
     assert again.returncode == 0, again.stderr
     assert _states(out) == [("done", "")]
-    assert run(mine, tmp_path / "whole").returncode == 0
     assert len((out / "hits.csv").read_text().splitlines()) > 50
-    assert tables(out) == tables(tmp_path / "whole")
+    assert tables(out) == tables(undisturbed)
 
 
 @pytest.mark.parametrize(

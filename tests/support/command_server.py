@@ -31,6 +31,13 @@ from fastface import cli, failpoints
 from fastface.backends import openvino_session
 
 _MESSAGE_BYTES = 1 << 20
+_LOADED_LATE = (
+    *("av.subtitles.stream", "importlib.resources.readers", "multiprocessing.synchronize", "numpy.ma"),
+    *("PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "PIL.TiffImagePlugin"),
+    *("pydantic.type_adapter", "rich._emoji_codes", "typer._adapters"),
+)
+"""Modules that libraries import at the first call: a tenth to a quarter of a short command."""
+
 _READ_LATER = ("FASTFACE_", "XDG_", "PYTEST_")
 _ALSO_READ_LATER = {"COLUMNS", "HOME", "TERM", "TMPDIR"}
 
@@ -130,6 +137,8 @@ def _load_modules() -> None:
     """Import all of fastface, and the runtime that commands use on a CPU. A runtime starts its threads later."""
     for module in walk_packages(fastface.__path__, "fastface."):
         import_module(module.name)
+    for name in _LOADED_LATE:
+        import_module(name)
     openvino_session.describe("CPU")
     gc.collect()
     gc.freeze()  # no fork collects these objects at its end: that copied all memory and took 0.2 s

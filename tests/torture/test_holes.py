@@ -119,7 +119,7 @@ def test_no_film_with_a_hole_is_done(tmp_path: Path, name: str, torture: Torture
     for sampling in SAMPLINGS.values():
         assert tools.outcome(path, sampling).state == "done"
     chance = random.Random(f"{SEED} {name}")
-    wanted = torture.count(30, 1000)
+    wanted = torture.count(2 * len(KINDS) * len(SAMPLINGS), 1000)
     wrong = []
     for turn in range(wanted):
         begin, end = _hole(film, chance)

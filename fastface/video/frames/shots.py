@@ -11,6 +11,7 @@ A hard cut changes both, and leaves few fields unchanged. Ideas from PySceneDete
 between frames. A change that is reversed within moments is a flash and no cut.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,23 @@ from fastface.types import FloatArray, SampledFrames
 from fastface.video.frames.signature import FIELDS, SIDE
 
 _SHIFTS = tuple((down, right) for down in (-1, 0, 1) for right in (-2, -1, 0, 1, 2))
+
+
+def _find_seen(shifts: Sequence[tuple[int, int]]) -> npt.NDArray[np.intp]:
+    """Return the (s, 64) numbers of the fields that each shift leaves in the picture; 64 stands for the others."""
+    numbers = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+    seen = np.full((len(shifts), SIDE * SIDE), SIDE * SIDE)
+    for row, shift in zip(seen, shifts, strict=True):
+        down, right = (slice(max(0, by), SIDE + min(0, by)) for by in shift)
+        fields = numbers[down, right].ravel()
+        row[: len(fields)] = fields
+    return seen
+
+
+_SEEN_BEFORE = _find_seen(_SHIFTS)
+_SEEN_AFTER = _find_seen([(-down, -right) for down, right in _SHIFTS])
+_NUM_SEEN = (_SEEN_BEFORE < SIDE * SIDE).sum(axis=1)
+"""(s,) number of fields that stay in the picture."""
 
 _NOISE = 4
 """Variance, in squared levels, below which fields are noise: two black frames are equal."""
@@ -42,7 +60,8 @@ _LEAST_SEEN = 0.2
 _FLASH_SECONDS = 0.75
 """Maximum seconds after which a shot continues. The frames between are a flash, which is a separate shot."""
 
-_BLOCK = 4096
+_BLOCK = 256
+"""Number of pairs compared at once: their shifted fields need 12 MB."""
 
 
 def number_shots(frames: SampledFrames, *, is_film: bool = True) -> SampledFrames:
@@ -122,11 +141,27 @@ def _colour_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.fl
 
 
 def _layout_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
-    """Return (k,) 1 − the correlation of two pictures' (k, 8, 8, 3) fields at the best shift, 0–2."""
-    distance = np.full(len(before), 2.0)
-    for down, right in _SHIFTS:
-        distance = np.minimum(distance, 1 - _correlation(_shift(before, down, right), _shift(after, -down, -right)))
-    return distance
+    """Return (k,) 1 − the correlation of two pictures' (k, 8, 8, 3) fields at the best shift, 0–2.
+
+    A correlation is of all channels together, each about its own mean. All shifts are computed at once: a decoder
+    compares one pair at a time, and the calls would cost more than the arithmetic.
+    """
+    left, right = (
+        np.append(part.reshape(len(part), SIDE * SIDE, 3), np.zeros((len(part), 1, 3), np.float32), axis=1)
+        .transpose(0, 2, 1)
+        .take(seen, axis=2)
+        for part, seen in ((before, _SEEN_BEFORE), (after, _SEEN_AFTER))
+    )
+    sums = left.sum(axis=-1).astype(np.float64), right.sum(axis=-1).astype(np.float64)
+
+    def covariance(one: int, other: int) -> npt.NDArray[np.float64]:
+        products = np.einsum("kcsn,kcsn->kcs", (left, right)[one], (left, right)[other]).astype(np.float64)
+        of_channels = (products - sums[one] * sums[other] / _NUM_SEEN) / _NUM_SEEN
+        total: npt.NDArray[np.float64] = of_channels[:, 0] + of_channels[:, 1] + of_channels[:, 2] + _NOISE
+        return total
+
+    distance: npt.NDArray[np.float64] = 1 - covariance(0, 1) / np.sqrt(covariance(0, 0) * covariance(1, 1))
+    return distance.min(axis=1)
 
 
 def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
@@ -134,31 +169,6 @@ def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float6
     is_still = np.abs(after - before).max(axis=-1) <= _STILL_LEVELS
     is_seen = np.maximum(before[..., 0], after[..., 0]) >= _BLACK
     found: npt.NDArray[np.float64] = (is_still & is_seen).sum(axis=(1, 2)) / np.maximum(is_seen.sum(axis=(1, 2)), 1)
-    return found
-
-
-def _shift(fields: FloatArray, down: int, right: int) -> list[FloatArray]:
-    """Return the part of a picture that stays visible after a shift by some fields: (k, n) of each channel."""
-    rows, columns = (slice(max(0, by), SIDE + min(0, by)) for by in (down, right))
-    seen = fields[:, rows, columns]
-    size = seen.shape[1] * seen.shape[2]
-    return [seen[..., channel].reshape(len(fields), size) for channel in range(3)]
-
-
-def _correlation(before: list[FloatArray], after: list[FloatArray]) -> npt.NDArray[np.float64]:
-    """Return the (k,) correlation of all channels together, each about its own mean; −1 to 1."""
-
-    def covariance(left: list[FloatArray], right: list[FloatArray]) -> npt.NDArray[np.float64]:
-        size = left[0].shape[1]
-        total = np.zeros(len(left[0]))
-        for one, other in zip(left, right, strict=True):
-            sums = one.sum(axis=1).astype(np.float64) * other.sum(axis=1)
-            total += (_dot(one, other) - sums / size) / size
-        return total + _NOISE
-
-    found: npt.NDArray[np.float64] = covariance(before, after) / np.sqrt(
-        covariance(before, before) * covariance(after, after)
-    )
     return found
 
 

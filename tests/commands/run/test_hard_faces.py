@@ -21,13 +21,18 @@ def faces(shared_media: Path) -> Path:
     return shared_media / "failing" / "faces"
 
 
-@pytest.fixture
-def run(shared_models: Path, tmp_path: Path) -> Any:
-    """`fastface run` without clips and crops → the rows of hits.csv, and what it notes."""
+@pytest.fixture(scope="module")
+def run(shared_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`fastface run` without clips and crops → the rows of hits.csv, and what it notes.
 
-    def run_on(*arguments: object) -> tuple[list[dict[str, str]], str]:
-        out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
-        done = fastface("run", *arguments, "-o", out, "--models", shared_models, "--clips", "none", "--crops", "none")
+    A film has one output folder for all tests: it is scanned once, and each run asks again.
+    """
+    root = tmp_path_factory.mktemp("hard")
+
+    def run_on(film: Path, *arguments: object) -> tuple[list[dict[str, str]], str]:
+        out = root / f"{film.parent.name}-{film.stem}"
+        given = ("-o", out, "--models", shared_models, "--clips", "none", "--crops", "none")
+        done = fastface("run", film, *arguments, *given)
         assert done.returncode == 0, done.stderr
         return rows(out / "hits.csv"), done.stdout + done.stderr
 

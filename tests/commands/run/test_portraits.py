@@ -152,17 +152,23 @@ def test_a_killed_scan_goes_on_and_ends_with_the_same(
     assert list(other.rglob("units")) == []
 
 
+@pytest.fixture(scope="module")
+def one_unit(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OUT of a scan of one film in one unit."""
+    out = tmp_path_factory.mktemp("one-unit") / "out"
+    assert fastface("scan", cartoon.films / "film3.mp4", "--models", cartoon.models, "-q", "-o", out).returncode == 0
+    return out
+
+
 @pytest.mark.parametrize("place", ["scan.merge", "file.renamed", "scan.merged", "scan.finished"])
 def test_a_scan_killed_while_it_finishes_a_video_of_one_unit_goes_on(
-    cartoon: Cartoon, tmp_path: Path, place: str
+    cartoon: Cartoon, one_unit: Path, tmp_path: Path, place: str
 ) -> None:
-    film = cartoon.films / "film3.mp4"
-    given = (film, "--models", cartoon.models, "-q", "-o")
-    assert fastface("scan", *given, tmp_path / "whole").returncode == 0
+    given = (cartoon.films / "film3.mp4", "--models", cartoon.models, "-q", "-o")
     killed = fastface("scan", *given, tmp_path / "out", FASTFACE_FAILPOINT=f"{place}:kill:1")
     assert killed.returncode == -signal.SIGKILL
     assert fastface("scan", *given, tmp_path / "out").returncode == 0
-    assert run_tools.portraits(tmp_path / "out") == run_tools.portraits(tmp_path / "whole")
+    assert run_tools.portraits(tmp_path / "out") == run_tools.portraits(one_unit)
     assert run_tools.portraits(tmp_path / "out")
 
 

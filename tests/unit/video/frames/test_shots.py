@@ -1,5 +1,6 @@
 """Shots: hard cuts are seen; pans, flashes, exposure, a passer-by and noise are none; results depend on no blocks."""
 
+import itertools
 from dataclasses import replace
 
 import cv2
@@ -157,3 +158,28 @@ def test_a_signature_is_fields_and_colours() -> None:
     assert sorted(found[192:][found[192:] > 0].tolist()) == [180, 180]
     for size in ((1, 1, 3), (17, 640, 3), (640, 360, 3)):
         assert compute_signature(np.full(size, 90, np.uint8)).max() == 255
+
+
+def test_the_layout_distance_is_that_of_the_best_shift() -> None:
+    """Of colours that have nothing in common a change is the layout distance alone: here by NumPy, shift by shift."""
+    chance = np.random.default_rng(3)
+    before, after = chance.integers(0, 256, (2, 20, SIGNATURE_SIZE), np.uint8)
+    after[:10, :192].reshape(-1, 8, 8, 3)[:, :7, 2:] = before[:10, :192].reshape(-1, 8, 8, 3)[:, 1:, :6]  # a pan
+    before[:, 192:], after[:, 192:] = 0, 0
+    before[:, 192 + 40], after[:, 192 + 80] = 255, 255
+
+    def covariance(one: np.ndarray, other: np.ndarray) -> float:
+        """Of the channels together, each about its own mean; 4 is what noise adds."""
+        return sum(float(np.cov(one[..., k].ravel(), other[..., k].ravel(), bias=True)[0, 1]) for k in range(3)) + 4
+
+    expected = []
+    for left, right in zip(before[:, :192].reshape(-1, 8, 8, 3), after[:, :192].reshape(-1, 8, 8, 3), strict=True):
+        correlations = []
+        for down, across in itertools.product((-1, 0, 1), (-2, -1, 0, 1, 2)):
+            one = left[max(0, down) : 8 + min(0, down), max(0, across) : 8 + min(0, across)]
+            other = right[max(0, -down) : 8 + min(0, -down), max(0, -across) : 8 + min(0, -across)]
+            correlations.append(covariance(one, other) / np.sqrt(covariance(one, one) * covariance(other, other)))
+        expected.append(1 - max(correlations))
+    assert max(expected[:10]) < 0.01
+    assert min(expected[10:]) > 0.5
+    np.testing.assert_allclose(shots.measure_changes(before, after, least=0), expected, atol=1e-9)
