@@ -14,6 +14,8 @@ PICTURES = f"{SCOPE}pictures"
 
 _MEAN = 127.5
 
+_TO_PLANES = [0, 3, 1, 2]
+
 
 def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, normalised: bool = False) -> None:
     """Make the network read uint8 (N, H, W, 3) BGR pictures from `PICTURES`.
@@ -28,18 +30,19 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
         scale: Divisor of (x − 127.5).
         normalised: True if the network itself normalises RGB values of 0–255.
     """
-    pixels = editor.add("Cast", PICTURES, to=FLOAT)
-    planes = editor.add("Transpose", pixels, perm=[0, 3, 1, 2])
     consumers = editor.consumers(old_input)
+    pixels = editor.add("Cast", PICTURES, to=FLOAT)
     if normalised:
+        planes = editor.add("Transpose", pixels, perm=_TO_PLANES)
         tensor = planes if _fold_into_convolutions(editor, consumers, 1.0) else _swap(editor, planes)
     else:
-        centred = editor.add("Sub", planes, editor.constant(_MEAN, np.float32))
+        centred = editor.add("Sub", pixels, editor.constant(_MEAN, np.float32))
+        planes = editor.add("Transpose", centred, perm=_TO_PLANES)
         if _fold_into_convolutions(editor, consumers, scale):
-            tensor = centred
+            tensor = planes
         else:
             divisor = editor.constant(scale, np.float32)
-            tensor = editor.add("Div", _swap(editor, centred), divisor)
+            tensor = editor.add("Div", _swap(editor, planes), divisor)
     editor.redirect(old_input, tensor, consumers)
 
 
