@@ -14,7 +14,7 @@ from fastface.models.facts import KIND_WORDS, GraphFacts, note_facts, noted_fact
 
 _Prepared = Literal["detector", "recogniser", "person"]
 
-REWRITE_VERSION = 2
+REWRITE_VERSION = 3
 """Version of rewritten graphs. Raise it if one changes, so that old caches are ignored."""
 
 
