@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from math import ceil
+from time import perf_counter
 from typing import Any
 
 import av.error
@@ -64,6 +65,7 @@ class PyavSource:
         self._alive = alive
         self._refreshed: set[int] = set()
         self._choices: SampleChoices | None = None
+        self._read_seconds = 0.0
         self._shapes: FrameShapes | None = None
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
@@ -116,7 +118,7 @@ class PyavSource:
             yield SampledFrame(pts, time, self._content(frame), flagged, self._get_info(frame))
         if end is None and not is_whole(info.path, self._alive):
             account.count_failure()
-        self.report = replace(account.report(), decoder=self.name)
+        self.report = replace(account.report(), decoder=self.name, read_seconds=self._read_seconds)
 
     def _from(self, unit: Unit, account: DecodeStats, decode: _Decode) -> Iterator[tuple[Any, int]]:
         """Yield decoded frames and their pts, from a keyframe at or before the unit's start, or from the beginning."""
@@ -226,7 +228,7 @@ class PyavSource:
         failures = 0
         while failures < _MAX_READ_FAILURES:
             try:
-                packets = demux(container, stream)
+                packets = self._time(demux(container, stream))
                 for packet in keep_restarted(packets) if self._info.estimated_times else packets:
                     failures = 0
                     self._alive()
@@ -245,6 +247,18 @@ class PyavSource:
                 account.count_failure()
             else:
                 return
+
+    def _time(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Yield the packets, and add the time for reading them."""
+        while True:
+            started = perf_counter()
+            try:
+                packet = next(packets, None)
+            finally:
+                self._read_seconds += perf_counter() - started
+            if packet is None:
+                return
+            yield packet
 
 
 def _seek(container: Any, stream: Any, pts: int) -> bool:
