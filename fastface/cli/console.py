@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Never
 
@@ -21,6 +21,7 @@ from fastface.diagnostics.dry_run import Preview
 from fastface.export.tables.results import span_object
 from fastface.index.video_state import STATE_WORDS, describe_state
 from fastface.names import is_shown, pluralize, valid_text
+from fastface.runtime.bottleneck import describe_bottleneck
 from fastface.runtime.observer import BarObserver, Observer
 from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
@@ -35,8 +36,10 @@ _WIDE = 10_000
 _STATE_COLOURS = {"done": "green", "partial": "yellow", "unstable": "yellow", "no_video": "dim"}
 
 _STAGES = {
+    "read": "reading files",
     "decode": "decoding",
     "wait_slot": "decoders waiting for the networks",
+    "wait_batch": "networks waiting for frames",
     "copy": "copying frames",
     "canvas": "resizing frames",
     "detect": "finding faces",
@@ -138,7 +141,11 @@ def _show(result: RunResult, verbose: bool) -> None:
         for line in _left_out(result):
             say(line)
         shown.print(_phases(result))
-        shown.print(_stages(result))
+        totals = _sum_stages(result.videos)
+        shown.print(_stages(totals))
+        limit = describe_bottleneck(_sum_stages(video for video in result.videos if video.id in result.scanned))
+        if limit:
+            say(limit)
     say(f"written to {result.out}: {', '.join(_describe_written(result))}")
     if result.command == "scan":
         where = out_option(result.out)
@@ -323,12 +330,17 @@ def _phases(result: RunResult) -> Table:
     return table
 
 
-def _stages(result: RunResult) -> Table:
-    table = Table("step of the scan", "seconds, all processes together")
+def _sum_stages(videos: Iterable[VideoOutcome]) -> dict[str, float]:
+    """Sum {stage: seconds} over videos."""
     totals: dict[str, float] = {}
-    for video in result.videos:
+    for video in videos:
         for stage, seconds in video.seconds.items():
             totals[stage] = totals.get(stage, 0.0) + seconds
+    return totals
+
+
+def _stages(totals: Mapping[str, float]) -> Table:
+    table = Table("step of the scan", "seconds, all processes together")
     for stage, seconds in sorted(totals.items(), key=lambda item: -item[1]):
         table.add_row(_STAGES.get(stage, stage), f"{seconds:.2f}")
     return table

@@ -154,11 +154,14 @@ def _add_anchor_rows(model: Any, editor: GraphEditor) -> None:
 
 def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> str:
     """Add boxes and landmarks (N, K, 14) of the anchors at `places`, in canvas pixels."""
-    distances = editor.add("Concat", *(_distances(editor, level) for level in levels), axis=1)
     anchors = editor.add("Gather", editor.add("Concat", *(_anchors(editor, lv) for lv in levels), axis=0), places)
+    # Rows are picked from each head before heads are joined: K rows are fewer than T.
+    picked = _pick_head(editor, [(level.boxes, 4) for level in levels], places)
     # Left and top are distances *against* the axes.
-    signs = [-1, -1, 1, 1] + [1] * (10 if levels[0].landmarks else 0)
-    picked = editor.add("Mul", pick_rows(editor, distances, places, len(signs)), editor.constant(signs, np.float32))
+    picked = editor.add("Mul", picked, editor.constant([-1, -1, 1, 1], np.float32))
+    if levels[0].landmarks is not None:
+        points = _pick_head(editor, [(level.landmarks, 10) for level in levels if level.landmarks], places)
+        picked = editor.add("Concat", picked, points, axis=2)
     in_pixels = editor.add("Mul", picked, slice_columns(editor, anchors, 2, 3))
     points = editor.add("Reshape", in_pixels, editor.constant([0, 0, -1, 2], np.int64))
     centres = editor.add("Reshape", slice_columns(editor, anchors, 0, 2), editor.constant([0, 0, 1, 2], np.int64))
@@ -168,11 +171,10 @@ def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> st
     return editor.add("Reshape", points, editor.constant([0, 0, -1], np.int64))
 
 
-def _distances(editor: GraphEditor, level: HeadLevel) -> str:
-    boxes = list_rows(editor, level.boxes, 4)
-    if level.landmarks is None:
-        return boxes
-    return editor.add("Concat", boxes, list_rows(editor, level.landmarks, 10), axis=2)
+def _pick_head(editor: GraphEditor, heads: Sequence[tuple[str, int]], places: str) -> str:
+    """Add the rows (N, K, C) at `places` of one kind of head, given as (tensor, C) by level."""
+    rows = editor.add("Concat", *(list_rows(editor, head, components) for head, components in heads), axis=1)
+    return pick_rows(editor, rows, places, heads[0][1])
 
 
 def _anchors(editor: GraphEditor, level: HeadLevel) -> str:

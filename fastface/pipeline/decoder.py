@@ -241,6 +241,8 @@ class _UnitJob:
             raise
         if self._batch is not None:
             self._send_batch(self._batch)
+        self._seconds["read"] = source.report.read_seconds
+        self._seconds["decode"] -= source.report.read_seconds
         return UnitDecoded(self._task.work, self._sequence, source.report, self._seconds)
 
     def _timed_next(self, frames: Iterator[SampledFrame]) -> SampledFrame | None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from math import ceil
+from time import perf_counter
 from typing import Any
 
 import av.error
@@ -27,7 +28,7 @@ from fastface.video.frames.shape import FrameShapes
 from fastface.video.frames.sizes import check_size, limit_size, packet_size
 from fastface.video.integrity.encryption import is_encrypted
 from fastface.video.integrity.gap_detection import OwedFrames, watch_steps
-from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, mark_needed
+from fastface.video.packet_skipping import FullDecodeNeeded, SampleChoices, can_skip, keyframes, mark_needed
 
 _MAX_READ_FAILURES = 100
 """Number of failed reads in a row after which a file has ended, whatever length it declares."""
@@ -63,6 +64,8 @@ class PyavSource:
         self._threads = threads
         self._alive = alive
         self._refreshed: set[int] = set()
+        self._choices: SampleChoices | None = None
+        self._read_seconds = 0.0
         self._shapes: FrameShapes | None = None
 
     def frames(self, unit: Unit) -> Generator[SampledFrame]:
@@ -105,21 +108,24 @@ class PyavSource:
                 account.reached_end()
                 break
             flagged = account.take(frame, pts)
-            if pts < wanted or (unit.sampling.keyframes and not self._is_keyframe(frame)):
-                continue
             time = info.frame_time(pts)
+            if pts < wanted or (self._choices is not None and pts < self._choices.find_first(unit, pts, time)):
+                continue
+            if unit.sampling.keyframes and not self._is_keyframe(frame):
+                continue
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
             yield SampledFrame(pts, time, self._content(frame), flagged, self._get_info(frame))
         if end is None and not is_whole(info.path, self._alive):
             account.count_failure()
-        self.report = replace(account.report(), decoder=self.name)
+        self.report = replace(account.report(), decoder=self.name, read_seconds=self._read_seconds)
 
     def _from(self, unit: Unit, account: DecodeStats, decode: _Decode) -> Iterator[tuple[Any, int]]:
         """Yield decoded frames and their pts, from a keyframe at or before the unit's start, or from the beginning."""
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
             account.begin_again()
+            self._choices = None
             with open_video(self._info.path) as (container, stream):
                 packets = only_pictures(self._packets(container, stream, account), stream, account.count_skipped)
                 if place is not None:
@@ -154,11 +160,12 @@ class PyavSource:
     def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
         """Yield the frames of packets in display order; frames that no sample needs may be skipped."""
         self._prepare(stream)
-        until = _declared_until(stream)
+        until = declared_until(stream)
         if unit.sampling.keyframes:
             needed = _all_needed(self._note_error(packets))
         elif can_skip(self._info, unit):
-            needed = mark_needed(packets, self._info, unit, until)
+            self._choices = SampleChoices(stream.codec_context)
+            needed = mark_needed(packets, self._info, unit, until, self._choices)
         else:
             needed = _all_needed(packets)
         return _decode(watch_steps(needed, self._info, until), stream.codec_context, self._info, account)
@@ -172,7 +179,7 @@ class PyavSource:
         self._prepare(stream)
         if _counts_times(stream):
             raise FullDecodeNeeded
-        index = _indexed_keyframes(stream), _declared_until(stream)
+        index = _indexed_keyframes(stream), declared_until(stream)
         alone = keyframes(packets, self._info, unit, account, index)
         return _decoded_alone(alone, stream.codec_context, self._info)
 
@@ -221,7 +228,7 @@ class PyavSource:
         failures = 0
         while failures < _MAX_READ_FAILURES:
             try:
-                packets = demux(container, stream)
+                packets = self._time(demux(container, stream))
                 for packet in keep_restarted(packets) if self._info.estimated_times else packets:
                     failures = 0
                     self._alive()
@@ -241,6 +248,18 @@ class PyavSource:
             else:
                 return
 
+    def _time(self, packets: Iterator[Any]) -> Iterator[Any]:
+        """Yield the packets, and add the time for reading them."""
+        while True:
+            started = perf_counter()
+            try:
+                packet = next(packets, None)
+            finally:
+                self._read_seconds += perf_counter() - started
+            if packet is None:
+                return
+            yield packet
+
 
 def _seek(container: Any, stream: Any, pts: int) -> bool:
     try:
@@ -257,7 +276,7 @@ def _indexed_keyframes(stream: Any) -> frozenset[int]:
     return frozenset(entry.timestamp for entry in stream.index_entries if entry.is_keyframe)
 
 
-def _declared_until(stream: Any) -> int | None:
+def declared_until(stream: Any) -> int | None:
     """Return the decoding time up to which the container declares gaps; a long step before it is the film's own."""
     container = stream.container.format.name
     if container.startswith("matroska"):

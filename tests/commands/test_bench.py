@@ -26,7 +26,8 @@ from fastface.config import load_config
 
 
 def _measurement(rate: float, batch: int = 4) -> Measurement:
-    decoder, worker = ("decode", "copy", "canvas", "wait_slot"), ("detect", "align", "embed", "picture", "wait_batch")
+    decoder = ("read", "decode", "copy", "canvas", "wait_slot")
+    worker = ("detect", "align", "embed", "picture", "wait_batch")
     stages = dict.fromkeys(decoder + worker, 0.5)
     return Measurement(Combination("auto", 1, 2, batch), 100, 7, 2.0, 0.5, rate, rate / 25, stages, 300_000_000)
 

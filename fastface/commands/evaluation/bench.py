@@ -25,8 +25,8 @@ from fastface.runtime.precisions import describe_device, describe_networks
 from fastface.runtime.resources import tree_memory
 from fastface.runtime.run_report import RunResult
 
-STAGES = ("decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "picture", "wait_batch")
-"""Stages of the time of decoders (the first four) and of workers (the others)."""
+STAGES = ("read", "decode", "copy", "canvas", "wait_slot", "detect", "align", "embed", "picture", "wait_batch")
+"""Stages of the time of decoders (the first five) and of workers (the others)."""
 
 _MEMORY_SECONDS = 0.5
 _FILM_FRAMES = 500

@@ -55,6 +55,7 @@ class UnitReport:
         decoder_reason: Reason why that is not the requested decoder; empty if it is.
         unread: Read error of the disk or the share; empty without one.
         sizes: Displayed (width, height) of yielded frames that differ from the first frame's.
+        read_seconds: Time for reading packets from the file.
     """
 
     decoded: int = 0
@@ -67,6 +68,7 @@ class UnitReport:
     decoder_reason: str = ""
     unread: str = ""
     sizes: tuple[Size, ...] = ()
+    read_seconds: float = 0.0
 
 
 class FrameSource(Protocol):

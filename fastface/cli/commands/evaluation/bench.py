@@ -28,6 +28,7 @@ from fastface.commands.evaluation.bench import (
 )
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
+from fastface.runtime.bottleneck import describe_bottleneck
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """Columns that fit into 80 characters; the report has all."""
@@ -92,6 +93,8 @@ def bench(
             f"fastest: {', '.join(describe_combination(best.combination))}: "
             f"{best.frames_per_second:.1f} frames a second"
         )
+        if limit := describe_bottleneck(best.stages):
+            say(limit)
         if best.seconds < _FEW_SECONDS:
             say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
         say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")
