@@ -145,7 +145,7 @@ def require_index(out: Path) -> None:
     path = out / ".fastface" / "state.sqlite"
     if os.access(path, os.F_OK):
         with Ledger(path, read_only=True) as ledger:
-            if any(record.scan_key for record in ledger.videos()):
+            if ledger.has_scans():
                 return
     raise ConfigError(
         f"{str(out)!r} holds no scanned videos; scan some first: fastface scan VIDEOS -o {shlex.quote(str(out))}"
