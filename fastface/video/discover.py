@@ -289,7 +289,8 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     if faults:
         raise ConfigError(faults)
     unique = list(_unique(candidates, found))
-    paths = [candidate.path.absolute() for candidate in unique]
+    here = Path.cwd()  # one system call for all
+    paths = [here / candidate.path for candidate in unique]
     names = _names([(candidate.relative, str(path)) for candidate, path in zip(unique, paths, strict=True)])
     videos = [VideoFile(path, name, c.sequence) for c, path, name in zip(unique, paths, names, strict=True)]
     return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
