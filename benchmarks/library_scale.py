@@ -69,8 +69,7 @@ class Library:
     films: Path
     out: Path
     banks: tuple[Path, ...]  # of one target, and of all
-    commits: float  # a second, of one writer to the ledger
-    index_bytes: int  # of all index folders, without the ledger
+    commits: float  # a second, of one writer to the ledger; 0 if it was not drawn now
 
 
 @dataclass(frozen=True)
@@ -156,8 +155,7 @@ def draw_library(folder: Path, models: Path, count: int) -> Library:
                     for record, unit in records:
                         ledger.put_video(record, unit)
                     seconds += time.perf_counter() - began
-    size = sum(path.stat().st_size for path in out.index.rglob("*") if path.is_file())
-    return Library(films, out.root, banks, count / seconds if seconds else 0.0, size)
+    return Library(films, out.root, banks, count / seconds if seconds else 0.0)
 
 
 def save_targets(bank: Path, targets: np.ndarray, networks: Networks) -> None:
