@@ -74,7 +74,8 @@ def _read_given_names(context: RunContext, census: Census) -> dict[int, str]:
 def _judge(context: RunContext, census: Census, references: ReferenceSet) -> list[_Verdict]:
     """Return the verdict on each person with a face."""
     indexes = [VideoIndex(context.out.index, record.video_id) for record in census.table.records]
-    observed = observe_archive(context, references, indexes)
+    names = {record.video_id for record in census.table.records}
+    observed = observe_archive(context, references, context.track_archive().blocks(names))
     usual = context.networks.models.thresholds.impostors
     pairs = ComparisonCounts(observed.num_tracks * references.num_targets)
     rule = build_rule(context.config, usual, pairs)

@@ -18,6 +18,7 @@ from fastface.files import remove_empty
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.index.track_archive import remove_track_archive
 from fastface.names import valid_text
 from fastface.review.report.report_page import REPORT, write_report_page
 from fastface.runtime.context import open_context
@@ -88,6 +89,7 @@ def forget(
             if (out / _PICKED).is_file():
                 forget_in_picked(out / _PICKED, names)
             _forget_decisions(folder, names)
+            remove_track_archive(folder.index)
             # Last, because a name that is not in the ledger any more cannot be forgotten again after a kill.
             for record in records:
                 ledger.forget_copies(record.fingerprint)
@@ -95,7 +97,7 @@ def forget(
                 VideoIndex(folder.index, record.video_id).remove()
             for answer in reports:
                 _write_report(folder, ledger, answer, observer)
-        is_empty = not any(record.scan_key for record in ledger.videos())
+        is_empty = not ledger.has_scans()
     people = _recount(config, out, observer, is_empty=is_empty) if names and not pretend else ""
     paths = tuple(valid_text(str(record.path)) for record in records)
     return ForgetResult(tuple(sorted(names)), paths, len(exports), num_rows, people)

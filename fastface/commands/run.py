@@ -23,6 +23,7 @@ from fastface.export.taken_faces import write_taken_faces
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
+from fastface.index.track_archive import TrackArchive
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
 from fastface.indexing.video_names import drop_copies, list_waiting, settle_names
@@ -88,11 +89,13 @@ def run(
             remember_settings(context.out.state, config, context.networks.models.pack, with_export=True)
             scanner.watch(_hit_counter(context, references))
             _scan(context, scanner, coordinator, result)
-            records = _comparable(context, Searcher(context, references, context.limits))
-            searcher = _searcher(context, references, records, result)
+            archive = context.track_archive()
+            records = _comparable(context, Searcher(context, references, context.limits, archive))
+            searcher = _searcher(context, references, records, archive, result)
             _look_closer(context, searcher, records, coordinator, result)
         questions = _read_questions(context, result)
-        write_answer(context, answer_questions(searcher.findings(records), questions, config), result)
+        findings = searcher.findings(records, with_empty=bool(questions))
+        write_answer(context, answer_questions(findings, questions, config), result)
     return result
 
 
@@ -127,11 +130,12 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         apply_asked_decisions(context)
         references = _enrol(context, targets, result)
         records = context.answered_records()
-        searcher = _searcher(context, references, records, result)
+        searcher = _searcher(context, references, records, context.track_archive(), result)
         with open_coordinator(context) as coordinator:
             _look_closer(context, searcher, records, coordinator, result)
         questions = _read_questions(context, result)
-        write_answer(context, answer_questions(searcher.findings(records), questions, config), result)
+        findings = searcher.findings(records, with_empty=bool(questions))
+        write_answer(context, answer_questions(findings, questions, config), result)
     return result
 
 
@@ -165,7 +169,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
 
 def _conclude(context: RunContext, result: RunResult, started: float) -> None:
     asks_all = result.command in ("find", "pick")
-    result.videos = context.outcomes(context.records()) if asks_all else context.list_outcomes(result.inputs)
+    result.videos = context.outcomes() if asks_all else context.list_outcomes(result.inputs)
     totals = sum(result.videos, FrameCounts())
     result.counts = replace(
         result.counts,
@@ -230,7 +234,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
     They load their networks while photos are read; no frame is decoded before `_scan`.
     """
     # A video that no run has started loses its name: its file may have moved, and no result uses the name.
-    records = context.records()
+    records = context.ledger.videos(with_info=False)
     known = [record for record in records if record.scan_key]
     files = found.videos
     if not context.config.scan.copies:
@@ -283,11 +287,17 @@ def _hit_counter(context: RunContext, references: ReferenceSet) -> Callable[[Fac
     return count
 
 
-def _searcher(context: RunContext, references: ReferenceSet, records: list[VideoRecord], result: RunResult) -> Searcher:
+def _searcher(
+    context: RunContext,
+    references: ReferenceSet,
+    records: list[VideoRecord],
+    archive: TrackArchive,
+    result: RunResult,
+) -> Searcher:
     """Build the searcher for the gallery and this archive; first move the answer of another search aside."""
     result.answer = keep_earlier_answer(context, result.targets, result.where).name
     with result.phase("survey"):
-        found = survey(context, references, records)
+        found = survey(context, references, records, archive)
     result.limits = found.searcher.limits
     result.counts = replace(result.counts, decisions=found.num_decisions)
     return found.searcher

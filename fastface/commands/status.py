@@ -11,7 +11,7 @@ from typing import Any
 
 from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.records import UnitRecord, VideoState
 from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
@@ -88,29 +88,33 @@ def read_status(out: Path) -> Status:
             raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
         holder = find_holder(out)
         with Ledger(path, read_only=True) as ledger:
-            records = ledger.videos()
-            units = {r.video_id: ledger.units(r.video_id).values() for r in records if r.state == "scanning"}
+            videos = ledger.video_states()
+            units = {
+                video.video_id: ledger.units(video.video_id).values()
+                for video in videos
+                if video.is_begun and video.state == "scanning"
+            }
         history = _read_log(out / ".fastface" / "log.jsonl")
         begun, now_done = (None, set[str]()) if holder is None else (history.begun, history.finished)
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
     under_way = "" if holder is not None else "stopped; run the same command to continue"
-    known = [record for record in records if record.scan_key]
+    known = [video for video in videos if video.is_begun]
     not_done = [
         f"{r.video_id}: {describe_state(r.state, valid_text(r.reason) or under_way)}"
         for r in known
         if r.state != "done"
     ]
-    states = Counter(record.state for record in known) + Counter(waiting=len(records) - len(known))
+    states = Counter(video.state for video in known) + Counter(waiting=len(videos) - len(known))
     return Status(
         holder,
         dict(states),
         tuple(not_done),
-        _share(records, units) if records else None,
-        None if begun is None else _seconds_left(records, units, begun, now_done),
+        _share(videos, units) if videos else None,
+        None if begun is None else _seconds_left(videos, units, begun, now_done),
         tuple(reversed(history.scans)),
         tuple(_list_answers(out)),
-        None if records else history.purged,
+        None if videos else history.purged,
         len(DecisionStore.load(out / ".fastface").decisions),
     )
 
@@ -127,33 +131,33 @@ def _make_kept_answer(answer: Answer, folder: str) -> KeptAnswer:
     return KeptAnswer(valid_text(answer.name), bool(answer.given_name), targets, where, answer.asked, folder)
 
 
-def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]) -> float:
+def _share(videos: list[VideoState], units: Mapping[str, Iterable[UnitRecord]]) -> float:
     """Return the scanned share of all videos, 0–1."""
-    progress = ScanProgress(len(records))
-    progress.videos = {r.video_id: _progress(r, units.get(r.video_id, ())) for r in records if r.scan_key}
+    progress = ScanProgress(len(videos))
+    progress.videos = {
+        video.video_id: _progress(video, units.get(video.video_id, ())) for video in videos if video.is_begun
+    }
     return progress.share
 
 
 def _seconds_left(
-    records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
+    videos: list[VideoState], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
 ) -> float | None:
     """Estimate the seconds until the end at the speed of the run so far."""
-    progress = ScanProgress(len(records), started=0.0)
-    for record in records:
-        if not record.scan_key:
+    progress = ScanProgress(len(videos), started=0.0)
+    for video in videos:
+        if not video.is_begun:
             continue
-        if record.state != "scanning" and record.video_id not in now_done:
+        if video.state != "scanning" and video.video_id not in now_done:
             progress.num_kept += 1
             continue
-        progress.videos[record.video_id] = _progress(record, units.get(record.video_id, ()))
+        progress.videos[video.video_id] = _progress(video, units.get(video.video_id, ()))
     return progress.seconds_left((datetime.now(UTC) - begun).total_seconds()) if progress.share < 1 else None
 
 
-def _progress(record: VideoRecord, units: Iterable[UnitRecord]) -> VideoProgress:
-    info = record.info
-    duration = float(info.duration) if info is not None and info.duration is not None else None
+def _progress(video: VideoState, units: Iterable[UnitRecord]) -> VideoProgress:
     covered = sum((unit.covered for unit in units if not unit.dense), Fraction(0))
-    return VideoProgress(duration, float(covered), is_finished=record.state != "scanning")
+    return VideoProgress(video.duration, float(covered), is_finished=video.state != "scanning")
 
 
 @dataclass(slots=True)

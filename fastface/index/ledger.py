@@ -7,16 +7,19 @@ is damage by a user.
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from sys import intern
 from threading import RLock
 from typing import Any, Self
 from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
-from fastface.index.records import CopyRecord, UnitRecord, VideoRecord, info_from_text, info_to_text
+from fastface.index.records import CopyRecord, UnitRecord, VideoRecord, VideoState, info_from_text, info_to_text
 
 _VERSION = 6
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
@@ -36,6 +39,12 @@ COMMIT;
 """
 
 
+_VIDEOS = "SELECT * FROM videos ORDER BY video_id"
+_VIDEOS_WITHOUT_INFO = (
+    "SELECT video_id, path, fingerprint, scan_key, state, reason, coverage, NULL, num_units, copy_print "
+    "FROM videos ORDER BY video_id"
+)
+_BLOCK_ROWS = 1000
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY = 0xFF
 """Bits of an error code that name its kind; higher bits give detail."""
@@ -96,12 +105,33 @@ class Ledger:
 
     def video(self, video_id: str) -> VideoRecord | None:
         """Return the record of a video; None if there is none."""
-        rows = list(self._videos("WHERE video_id = ?", video_id))
-        return rows[0] if rows else None
+        rows = self._rows("SELECT * FROM videos WHERE video_id = ?", video_id)
+        return _to_record(rows[0]) if rows else None
 
-    def videos(self) -> list[VideoRecord]:
-        """Return all videos, ordered by name."""
-        return list(self._videos("ORDER BY video_id"))
+    def videos(self, *, with_info: bool = True) -> list[VideoRecord]:
+        """Return all videos, ordered by name.
+
+        Args:
+            with_info: False to leave out the results of the probes: `info` is then None. They take three quarters of
+                the time and of the memory of a list of 100,000 videos.
+        """
+        query = _VIDEOS if with_info else _VIDEOS_WITHOUT_INFO
+        return [_to_record(row) for row in self._iterate(query)]
+
+    def has_scans(self) -> bool:
+        """Return whether a scan has begun a video."""
+        return bool(self._rows("SELECT 1 FROM videos WHERE scan_key != '' LIMIT 1"))
+
+    def video_states(self) -> list[VideoState]:
+        """Return the states of all videos, ordered by name: what `status` needs of 100,000 videos in a second."""
+        query = (
+            "SELECT video_id, state, reason, scan_key != '', json_extract(info, '$.duration') "
+            "FROM videos ORDER BY video_id"
+        )
+        return [
+            VideoState(video_id, state, reason, bool(is_begun), None if text is None else _to_seconds(text))
+            for video_id, state, reason, is_begun, text in self._iterate(query)
+        ]
 
     def put_video(self, record: VideoRecord, last_unit: UnitRecord | None = None) -> None:
         """Write or replace the record of a video, and the unit that finished it if one is given."""
@@ -150,21 +180,15 @@ class Ledger:
         with self._lock, self._translate():
             return self._database.execute(query, values).fetchall()
 
-    def _videos(self, where: str, *values: str) -> Iterator[VideoRecord]:
-        for row in self._rows(f"SELECT * FROM videos {where}", *values):  # noqa: S608 - our own text
-            video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, copy_print = row
-            yield VideoRecord(
-                video_id=video_id,
-                path=Path(os.fsdecode(path)),
-                fingerprint=fingerprint,
-                scan_key=scan_key,
-                state=state,
-                reason=reason,
-                coverage=coverage,
-                info=None if info is None else info_from_text(info),
-                num_units=num_units,
-                copy_print=copy_print,
-            )
+    def _iterate(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query, a block in memory at a time."""
+        with self._lock, self._translate():
+            cursor = self._database.execute(query)
+            rows = cursor.fetchmany(_BLOCK_ROWS)
+        while rows:
+            yield from rows
+            with self._lock, self._translate():
+                rows = cursor.fetchmany(_BLOCK_ROWS)
 
     def put_copies(self, copies: Iterable[CopyRecord]) -> None:
         """Write the records of files that are copies of videos; replace earlier records of the same files."""
@@ -196,6 +220,31 @@ class Ledger:
         """Return the committed units of a video by key."""
         rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
+
+    def iterate_videos(self, wanted: Container[str] | None = None) -> Iterator[tuple[VideoRecord, list[UnitRecord]]]:
+        """Yield videos, ordered by name, with their committed units, ordered by key: one query, one video in memory.
+
+        Args:
+            wanted: Names of the videos; None for all.
+        """
+        query = "SELECT videos.*, record FROM videos LEFT JOIN units USING (video_id) ORDER BY videos.video_id, key"
+        for video_id, rows in groupby(self._iterate(query), itemgetter(0)):
+            if wanted is None or video_id in wanted:
+                own = list(rows)
+                yield _to_record(own[0][:-1]), [UnitRecord.from_text(row[-1]) for row in own if row[-1] is not None]
+
+    def pictured_videos(self) -> set[str]:
+        """Return the videos with pictures of faces."""
+        query = (
+            "SELECT DISTINCT video_id FROM units "
+            "WHERE json_extract(record, '$.portraits') > 0 AND NOT json_extract(record, '$.dense')"
+        )
+        return {video_id for (video_id,) in self._iterate(query)}
+
+    def closer_videos(self) -> set[str]:
+        """Return the videos with dense units."""
+        query = "SELECT DISTINCT video_id FROM units WHERE json_extract(record, '$.dense')"
+        return {video_id for (video_id,) in self._iterate(query)}
 
     def put_export(self, path: str, key: str, facts: str) -> None:
         """Record an exported file.
@@ -267,6 +316,29 @@ class Ledger:
             raise FaceIndexError(f"{reason}; remove {str(self._path.parent)!r} and scan again") from error
         except OSError as error:
             raise FaceIndexError(f"cannot use {str(self._path)!r}: {error.strerror}") from error
+
+
+def _to_seconds(fraction: str) -> float:
+    """Convert the text of a fraction, such as `1001/25`, correctly rounded."""
+    ticks, _, a_second = fraction.partition("/")
+    return int(ticks) / int(a_second or 1)
+
+
+def _to_record(row: tuple[Any, ...]) -> VideoRecord:
+    video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, copy_print = row
+    place = Path(os.fsdecode(path))
+    return VideoRecord(
+        video_id=video_id,
+        path=place,
+        fingerprint=fingerprint,
+        scan_key=intern(scan_key),
+        state=intern(state),
+        reason=reason,
+        coverage=coverage,
+        info=None if info is None else info_from_text(info, place),
+        num_units=num_units,
+        copy_print=copy_print,
+    )
 
 
 def _opened_to_read(path: Path) -> sqlite3.Connection:

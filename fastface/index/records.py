@@ -4,9 +4,11 @@
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from fastface.types import FrameCounts, Size, VideoInfo
@@ -44,6 +46,17 @@ class VideoRecord:
     def file_print(self) -> str:
         """Return the fingerprint that the file at `path` has while it is unchanged."""
         return self.copy_print or self.fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class VideoState:
+    """State of a video, without the facts that only a search needs."""
+
+    video_id: str
+    state: str
+    reason: str
+    is_begun: bool  # whether a scan has begun it
+    duration: float | None  # declared seconds; None if they are unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +122,17 @@ class UnitRecord(FrameCounts):
     def from_text(cls, text: str) -> "UnitRecord":
         """Parse the result of `to_text`."""
         values = json.loads(text)
-        exact = {name: None if values[name] is None else Fraction(values[name]) for name in _UNIT_FRACTIONS}
-        keyframes = tuple(map(Fraction, values["keyframes"]))
-        return cls(**{**values, **exact, "keyframes": keyframes, "sizes": _sizes(values["sizes"])})
+        for name in _UNIT_FRACTIONS:
+            values[name] = None if values[name] is None else _fraction(values[name])
+        values["keyframes"] = tuple(map(Fraction, values["keyframes"]))
+        values["sizes"] = _sizes(values["sizes"])
+        return cls(**values)
+
+
+@lru_cache(4096)
+def _fraction(text: str) -> Fraction:
+    """Parse a fraction. Thousands of videos share their rates: parsing takes most of the time of reading a record."""
+    return Fraction(text)
 
 
 def _sizes(listed: list[list[int]]) -> tuple[Size, ...]:
@@ -119,6 +140,9 @@ def _sizes(listed: list[list[int]]) -> tuple[Size, ...]:
 
 
 _UNIT_FRACTIONS = ("start", "end", "period", "covered")
+_PAIRS = ("size", "coded_size")
+_WORDS = ("codec", "pixel_format")
+"""Texts that thousands of videos share."""
 _FRACTIONS = ("pixel_aspect", "time_base", "rate", "duration", "player_offset", "sound_end", "declared")
 
 
@@ -127,13 +151,20 @@ def info_to_text(info: VideoInfo) -> str:
     return json.dumps(asdict(info), default=str)
 
 
-def info_from_text(text: str) -> VideoInfo:
-    """Parse the result of `info_to_text`."""
+def info_from_text(text: str, path: Path | None = None) -> VideoInfo:
+    """Parse the result of `info_to_text`.
+
+    Args:
+        text: The text.
+        path: The path of the record, if it is known. It is nearly always that of the probe: one object serves both.
+    """
     values: dict[str, Any] = json.loads(text)
     for name in _FRACTIONS:
-        values[name] = None if values.get(name) is None else Fraction(values[name])
+        values[name] = None if values.get(name) is None else _fraction(values[name])
     values["other_sizes"] = _sizes(values.get("other_sizes", []))
-    for item in fields(VideoInfo):
-        if isinstance(values.get(item.name), list):
-            values[item.name] = tuple(values[item.name])
-    return VideoInfo(**{**values, "path": Path(values["path"])})
+    for name in _PAIRS:
+        values[name] = tuple(values[name])
+    for name in _WORDS:
+        values[name] = intern(values[name])
+    values["path"] = path if path is not None and values["path"] == str(path) else Path(values["path"])
+    return VideoInfo(**values)

@@ -15,6 +15,7 @@ OUT/.fastface/index/<video>/track_embeddings.npy    second copy of many track em
 OUT/.fastface/index/<video>/dense/<key>.parquet     stretches that were scanned again, with more samples
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ from fastface.video.frames.shots import number_shots
 
 _Rows = TypeVar("_Rows", bound=RowTable)
 
-_MAPPED_TRACKS_FROM = 200
+MAPPED_TRACKS_FROM = 200
 """Minimum number of tracks for a mapped copy of their embeddings, which a search reads three times."""
 
 _MAPPED_FROM = 1000
@@ -151,7 +152,7 @@ class VideoIndex:
         _write(self.faces_path, FACES, tracked, metadata)
         if len(faces) >= _MAPPED_FROM:
             _write_map(self._map_path, faces.embedding)
-        if len(tracks) >= _MAPPED_TRACKS_FROM:
+        if len(tracks) >= MAPPED_TRACKS_FROM:
             _write_map(self._track_map_path, tracks.embedding)
         return len(faces)
 
@@ -166,6 +167,13 @@ class VideoIndex:
         """
         faces = replace(_read(self.faces_path, FACES), track=track)
         _write(self.faces_path, FACES, faces, self.metadata())
+
+    def list_files(self) -> frozenset[str]:
+        """Return the names of the files and folders of the video: one system call for all checks; empty without any."""
+        try:
+            return frozenset(os.listdir(self._folder))  # noqa: PTH208 - a path takes longer than the name
+        except FileNotFoundError:
+            return frozenset()
 
     def drop_units(self) -> None:
         """Remove the units' files. Call it only once the ledger records the video as finished: the merge needs them."""
@@ -192,8 +200,7 @@ class VideoIndex:
             FaceIndexError: The file is missing or damaged.
         """
         with _open(self.faces_path, FACES) as file:
-            found = file.schema_arrow.metadata or {}
-        return {key.decode(): value.decode() for key, value in found.items()}
+            return _decode_metadata(file)
 
     def unit_faces(self, units: Iterable[UnitRecord]) -> list[Faces]:
         """Return the faces of each unit as committed.
@@ -246,7 +253,16 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        return _read_mapped(self.tracks_path, TRACKS, self._track_map_path, _MAPPED_TRACKS_FROM)
+        return _read_mapped(self.tracks_path, TRACKS, self._track_map_path, MAPPED_TRACKS_FROM)
+
+    def tracks_and_metadata(self) -> tuple[FaceTracks, dict[str, str]]:
+        """Return the tracks of the finished video, as stored, and the metadata on the origin of its index.
+
+        Raises:
+            FaceIndexError: The file is missing or damaged.
+        """
+        with _open(self.tracks_path, TRACKS) as file:
+            return TRACKS.from_table(file.read()), _decode_metadata(file)
 
     def frames(self, *, lean: bool = True) -> SampledFrames:
         """Return the sampled frames of the finished video with their shots, ordered by time, without dense stretches.
@@ -334,6 +350,10 @@ def _map(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.float16]:
             f"{str(path)!r} does not belong to the index beside it; remove the file: fastface makes it again"
         )
     return np.asarray(found)
+
+
+def _decode_metadata(file: pq.ParquetFile) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in (file.schema_arrow.metadata or {}).items()}
 
 
 def _write(path: Path, kind: TableKind[_Rows], rows: _Rows, metadata: dict[str, str]) -> None:

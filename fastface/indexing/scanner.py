@@ -33,7 +33,7 @@ from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.observer import Observer
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.fingerprint import fingerprint
+from fastface.video.fingerprint import fingerprint, is_unchanged
 from fastface.video.frames.frame import UnitReport
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
@@ -80,13 +80,15 @@ class Scanner:
         num_outdated, is_any = 0, False
         files = tuple(files)
         self._ledger.put_waiting({file.video_id: file.path for file in (*waiting, *files)})
+        pictured = self._ledger.pictured_videos()
+        known = {record.video_id: record for record in self._ledger.videos(with_info=False)}
         for file in files:
-            if self._up_to_date(file):
-                VideoIndex(self._root, file.video_id).drop_units()  # a killed run may have left them
+            brief = known[file.video_id]
+            if self._is_up_to_date(file, brief, has_pictures=file.video_id in pictured):
                 self._observer.video_kept(file.video_id)
                 continue
+            num_outdated += brief.scan_key not in ("", self._settings.key)
             record = self._ledger.video(file.video_id)
-            num_outdated += record is not None and record.scan_key not in ("", self._settings.key)
             if record is not None and record.state != "scanning":
                 # The old record is no answer any more, even if this run does not reach the video.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))
@@ -109,31 +111,36 @@ class Scanner:
                 self._report(self._thread.collect())
             self._report(self._thread.collect(0))
 
-    def _up_to_date(self, file: VideoFile) -> bool:
-        record = self._ledger.video(file.video_id)
-        if record is None or not self._settings.serves(record.scan_key) or record.state in _TRIED_AGAIN:
+    def _is_up_to_date(self, file: VideoFile, brief: VideoRecord, *, has_pictures: bool) -> bool:
+        """Return whether the index of a video serves the settings; then remove what a killed run left beside it.
+
+        Args:
+            file: The video.
+            brief: Its record without the results of the probe.
+            has_pictures: Whether its units have pictures of faces.
+        """
+        if not self._settings.serves(brief.scan_key) or brief.state in _TRIED_AGAIN:
             return False
-        if record.info is not None and not self._is_whole(file.video_id):
+        index = VideoIndex(self._root, file.video_id)
+        files = index.list_files()
+        wanted = {"faces", "frames"}
+        wanted |= ({"portraits"} if has_pictures else set()) | ({"bodies"} if self._settings.has_bodies else set())
+        if brief.num_units and not {f"{name}.parquet" for name in wanted} <= files:
             return False
         try:
-            is_same = fingerprint(file.path) == record.file_print
+            is_same = is_unchanged(file.path, brief.file_print)
         except InputError:
             return False
-        if record.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):
+        if brief.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):
             return False
-        if is_same and file.path != record.path:
+        if is_same and file.path != brief.path:
+            record = self._ledger.video(file.video_id)
+            assert record is not None
             info = record.info and replace(record.info, path=file.path)
             self._ledger.put_video(replace(record, path=file.path, info=info))
+        if is_same and "units" in files:
+            index.drop_units()
         return is_same
-
-    def _is_whole(self, video_id: str) -> bool:
-        """Return whether all files of a finished video's index exist."""
-        index = VideoIndex(self._root, video_id)
-        if not (index.faces_path.exists() and index.frames_path.exists()):
-            return False
-        units = [unit for unit in self._ledger.units(video_id).values() if not unit.dense]
-        has_pictures = index.portraits_path.exists() or not any(unit.portraits for unit in units)
-        return has_pictures and (index.bodies_path.exists() or not self._settings.has_bodies)
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
         fail_point(f"scan.{type(event).__name__}")

@@ -29,13 +29,13 @@ def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> t
     by_name = {casefold_name(record.video_id): record for record in by_path.values()}
     taken = set(by_name)
     there = {file.path for file in videos}
-    gone = {record.file_print: record for record in by_path.values() if _is_gone(record) and record.path not in there}
+    gone = {record.file_print: record for record in by_path.values() if record.path not in there and _is_gone(record)}
     settled = []
     for file in videos:
         name = by_path[file.path].video_id if file.path in by_path else _old_name(file, gone)
         name = name or _new_name(file, by_name, taken)
         taken.add(casefold_name(name))
-        settled.append(replace(file, video_id=name))
+        settled.append(file if name == file.video_id else replace(file, video_id=name))
     return tuple(settled)
 
 

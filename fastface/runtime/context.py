@@ -16,6 +16,7 @@ from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.index.track_archive import TrackArchive, open_track_archive, remove_track_archive
 from fastface.names import pluralize
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.event_log import open_event_log
@@ -54,22 +55,35 @@ class RunContext:
         """Return the videos whose index is complete and current."""
         return [record for record in self.records() if record.state != "scanning"]
 
-    def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
-        """Return the final state of each video, from the ledger."""
+    def track_archive(self) -> TrackArchive:
+        """Open the tracks of all videos whose index is complete and current.
+
+        Raises:
+            FaceIndexError: A file is missing or damaged.
+            InterruptError: The user stopped the command.
+        """
+        names = [video.video_id for video in self.ledger.video_states() if video.state != "scanning"]
+        return open_track_archive(self.out.index, names, self.interruption.check)
+
+    def outcomes(self) -> tuple[VideoOutcome, ...]:
+        """Return the final state of all videos of the ledger, by name."""
         fresh = self.config.run.fresh
-        return tuple(
-            _outcome(record, list(self.ledger.units(record.video_id).values()), fresh=fresh) for record in records
-        )
+        return tuple(_outcome(record, units, fresh=fresh) for record, units in self.ledger.iterate_videos())
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
         """Return the state of each of these videos, by name, including videos that were not reached."""
-        known = {record.video_id: record for record in self.records()}
-        unseen = (VideoRecord(file.video_id, file.path, "", "") for file in files)
-        return self.outcomes([known.get(record.video_id, record) for record in sorted(unseen, key=_name)])
+        fresh, wanted = self.config.run.fresh, {file.video_id: file.path for file in files}
+        known = {
+            record.video_id: _outcome(record, units, fresh=fresh)
+            for record, units in self.ledger.iterate_videos(wanted)
+        }
+        unseen = (VideoRecord(video_id, path, "", "") for video_id, path in wanted.items() if video_id not in known)
+        known |= {record.video_id: _outcome(record, [], fresh=fresh) for record in unseen}
+        return tuple(known[video_id] for video_id in sorted(known))
 
     def num_left(self, files: Iterable[VideoFile]) -> int:
         """Return how many of these videos are not completely scanned."""
-        left = {record.video_id for record in self.records() if record.state == "scanning"}
+        left = {video.video_id for video in self.ledger.video_states() if video.state == "scanning"}
         return sum(file.video_id in left for file in files)
 
     def forget(self) -> None:
@@ -77,6 +91,7 @@ class RunContext:
         for record in self.ledger.videos():
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
+        remove_track_archive(self.out.index)
         for path in _list_exports(self.ledger):
             (self.out.root / path).unlink(missing_ok=True)
             self.ledger.forget_export(path)
@@ -138,15 +153,11 @@ def _open_context(config: Config, folder: OutputFolder, observer: Observer, comm
 def _is_begun(folder: OutputFolder) -> bool:
     """Return whether the folder has scanned videos or exports; videos that wait for their scan do not count."""
     with Ledger(folder.ledger) as ledger:
-        return any(record.scan_key for record in ledger.videos()) or bool(ledger.exports())
-
-
-def _name(record: VideoRecord) -> str:
-    return record.video_id
+        return ledger.has_scans() or bool(ledger.exports())
 
 
 def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> VideoOutcome:
-    counts = sum(units, FrameCounts())
+    counts = units[0] if len(units) == 1 else sum(units, FrameCounts())
     seconds = Counter[str]()
     for unit in units:
         seconds.update(unit.seconds)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import cache
 
 from fastface.config import ScanConfig
 from fastface.index.schema import SCHEMA_VERSION
@@ -98,6 +99,12 @@ def build_index_settings(scan: ScanConfig, networks: Networks, version: str) -> 
 
 def read_sampling(metadata: Mapping[str, str]) -> Sampling:
     """Read the sampling of an index from its metadata."""
-    sampling = json.loads(metadata["sampling"])
+    return _parse_sampling(metadata["sampling"])
+
+
+@cache
+def _parse_sampling(text: str) -> Sampling:
+    """Parse a sampling; the videos of a folder have few different ones."""
+    sampling = json.loads(text)
     period = sampling["period"]
     return Sampling(None if period is None else Fraction(period), sampling["keyframes"])

@@ -60,21 +60,26 @@ class OutputFolder:
     def hold_lock(self) -> Iterator[None]:
         """Lock OUT for this process, and remove incomplete files of a killed run.
 
-        The kernel releases the lock when the process ends, for whatever reason.
+        The kernel releases the lock when the process ends, for whatever reason. A command that ends well empties the
+        file of the lock. Only after another end can incomplete files lie among the 100,000 folders of an index.
 
         Raises:
             LockedError: Another run holds it.
         """
         descriptor = self._take_lock()
         try:
+            has_ended_well = os.fstat(descriptor).st_size == 0
             with space_checked(self.state):
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, str(os.getpid()).encode())
             # Folders below OUT may belong to the user, or be output folders of other runs.
             remove_parts(self.root, deep=False)
-            for folder in (self.state, *(self.root / name for name in _EXPORT_FOLDERS)):
+            remove_parts(self.state, deep=False)
+            for folder in (self.photos, *(self.root / name for name in _EXPORT_FOLDERS)):
                 remove_parts(folder)
+            remove_parts(self.index, deep=not has_ended_well)
             yield
+            os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
 
@@ -145,7 +150,7 @@ def require_index(out: Path) -> None:
     path = out / ".fastface" / "state.sqlite"
     if os.access(path, os.F_OK):
         with Ledger(path, read_only=True) as ledger:
-            if any(record.scan_key for record in ledger.videos()):
+            if ledger.has_scans():
                 return
     raise ConfigError(
         f"{str(out)!r} holds no scanned videos; scan some first: fastface scan VIDEOS -o {shlex.quote(str(out))}"

@@ -7,7 +7,7 @@ run.json: a changed field changes both.
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -27,6 +27,9 @@ from fastface.video.discover import LeftOut, Skipped, VideoFile
 RUN_SCHEMA_VERSION = 1
 _ANSWER_RECORD = ".fastface/answer_run.json"
 """The run.json of the answer in OUT after a later scan has written its own; the next search removes it."""
+
+_NO_VIDEOS = '\n  "videos": []'
+"""Place of the videos in run.json; no text in it can contain this line break."""
 
 CLEAN, SOME_NOT_DONE = 0, 3
 
@@ -69,6 +72,9 @@ class VideoOutcome(FrameCounts):
     def is_searched(self) -> bool:
         """Return whether frames were searched; false for a video that failed or was not reached."""
         return self.inferred > 0 and self.state != "cancelled"
+
+
+_VIDEO_FIELDS = tuple(one.name for one in fields(VideoOutcome) if one.name not in ("path", "id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +217,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
     is_beside_answer = result.command == "scan" and (result.out / "spans.json").is_file()
     if is_beside_answer and path.is_file() and not kept.exists():
         write_atomic(kept, path.read_text(encoding="utf-8"))
-    write_atomic(path, json.dumps(report, indent=2) + "\n")
+    write_atomic(path, _to_text(report))
     if result.command != "scan":
         kept.unlink(missing_ok=True)
 
@@ -252,7 +258,14 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
     starts = tuple(start for name in videos for start in (f"{name}: ", f"{name} ", f"clips/{name}/"))
     for key in ("remarks", "export_failures"):
         report[key] = [line for line in report[key] if not line.startswith(starts)]
-    write_atomic(path, json.dumps(report, indent=2) + "\n")
+    write_atomic(path, _to_text(report))
+
+
+def _to_text(report: dict[str, Any]) -> str:
+    """Convert run.json to text: indented, but one line a video, since there may be 100,000."""
+    text = json.dumps({**report, "videos": []}, indent=2)
+    lines = ",\n".join(f"    {json.dumps(video)}" for video in report["videos"])
+    return (text.replace(_NO_VIDEOS, f'\n  "videos": [\n{lines}\n  ]', 1) if lines else text) + "\n"
 
 
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:
@@ -272,7 +285,7 @@ def _shown_config(config: Config) -> dict[str, Any]:
 
 def _video_object(video: VideoOutcome) -> dict[str, object]:
     values: dict[str, object] = {"path": valid_text(str(video.path)), "id": video.id}
-    values |= {name: value for name, value in asdict(video).items() if name not in values}
+    values |= {name: getattr(video, name) for name in _VIDEO_FIELDS}
     values["player_offset"] = round(video.player_offset, 3)
     values["seconds"] = {stage: round(seconds, 3) for stage, seconds in sorted(video.seconds.items())}
     return values

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fastface.config import Config
 from fastface.csv_cells import Cells, pixels_cell, score_cell, seconds_cell, write_csv
@@ -24,10 +25,11 @@ from fastface.gallery.track_voting import Cohort, EvidenceModel
 from fastface.impostors import ImpostorDistribution
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.index.track_archive import TrackArchive, TrackBlock
 from fastface.names import pluralize, text_cell
 from fastface.runtime.context import RunContext
 from fastface.search.decisions import Decisions, open_decisions
-from fastface.search.searcher import Searcher
+from fastface.search.searcher import Searcher, find_videos
 from fastface.types import BY_DECISION, Gallery, GrownReference
 
 _TABLE = "bank_growth.csv"
@@ -52,13 +54,16 @@ class Survey:
     num_decisions: int  # number of the user's decisions that it uses
 
 
-def survey(context: RunContext, references: ReferenceSet, records: Sequence[VideoRecord]) -> Survey:
+def survey(
+    context: RunContext, references: ReferenceSet, records: Sequence[VideoRecord], archive: TrackArchive
+) -> Survey:
     """Open a searcher for a gallery, with the user's decisions, thresholds for this archive, and grown references.
 
     Args:
         context: Run context.
         references: References from photos.
         records: All videos to search.
+        archive: The tracks of all videos.
 
     Raises:
         InterruptError: The user stopped the command.
@@ -69,20 +74,25 @@ def survey(context: RunContext, references: ReferenceSet, records: Sequence[Vide
         references = references.grown(decisions.teach(references.gallery))
         _note_decisions(context, decisions)
     if context.config.match.tracks and len(references):
-        searcher = _survey_tracks(context, references, records, decisions)
+        searcher = _survey_tracks(context, references, records, archive, decisions)
     else:
-        searcher = Searcher(context, references, context.limits, decisions=decisions)
+        searcher = Searcher(context, references, context.limits, archive, decisions=decisions)
         _write_growth(context, references.gallery, is_grown=False)
     return Survey(searcher, 0 if decisions is None else decisions.num_used)
 
 
 def _survey_tracks(
-    context: RunContext, references: ReferenceSet, records: Iterable[VideoRecord], decisions: Decisions | None
+    context: RunContext,
+    references: ReferenceSet,
+    records: Iterable[VideoRecord],
+    archive: TrackArchive,
+    decisions: Decisions | None,
 ) -> Searcher:
     """Open a searcher that decides whole tracks."""
     config, usual = context.config, context.networks.models.thresholds.impostors
-    found = list(Searcher(context, references, context.limits).indexes(records))
-    observed = observe_archive(context, references, (index for _, index in found))
+    found = list(Searcher(context, references, context.limits, archive).indexes(records))
+    names = {record.video_id for record, _ in found}
+    observed = observe_archive(context, references, archive.blocks(names))
     model, cohort, num_tracks = observed.model, observed.cohort, observed.num_tracks
     num_targets = references.num_targets
     pairs = ComparisonCounts(num_tracks * num_targets)
@@ -92,7 +102,11 @@ def _survey_tracks(
         GalleryGrower(references, _growth_rule(config, rule, context.limits.margin)) if config.growth.grow else None
     )
     in_film = in_shot = 0
+    # Only a video with a certain track, by evidence or by decision, adds to what is known before the search.
+    certain = find_videos(archive.blocks(names), model, rule.in_shot, rule.anywhere, context.interruption.check)
     for record, index in found:
+        if record.video_id not in certain and not (decisions and decisions.concern(record.video_id)):
+            continue
         context.interruption.check()
         tracks, decided = index.tracks(), _find_decided(record, index, decisions)
         by_user = None if decided is None else decided.by_track(index.faces(), tracks)
@@ -109,7 +123,7 @@ def _survey_tracks(
     _write_growth(context, references.gallery, is_grown=grower is not None)
     rule = build_rule(config, usual, replace(pairs, in_film=in_film, in_shot=in_shot))
     context.observer.note(_describe(rule, usual, num_tracks, num_targets))
-    return Searcher(context, references, replace(limits, tracks=rule), model, decisions)
+    return Searcher(context, references, replace(limits, tracks=rule), archive, model=model, decisions=decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,7 @@ class ArchiveEvidence:
     num_tracks: int
 
 
-def observe_archive(context: RunContext, references: ReferenceSet, indexes: Iterable[VideoIndex]) -> ArchiveEvidence:
+def observe_archive(context: RunContext, references: ReferenceSet, blocks: Iterable[TrackBlock]) -> ArchiveEvidence:
     """Compare all tracks of an archive with all references.
 
     Raises:
@@ -130,11 +144,10 @@ def observe_archive(context: RunContext, references: ReferenceSet, indexes: Iter
     usual = context.networks.models.thresholds.impostors
     plain, cohort = EvidenceModel(references, usual), Cohort(references.num_persons, usual)
     num_tracks = 0
-    for index in indexes:
+    for block in blocks:
         context.interruption.check()
-        tracks = index.tracks()
-        num_tracks += len(tracks)
-        plain.observe(tracks.embedding[_spread(len(tracks))], cohort)
+        num_tracks += len(block.embeddings)
+        plain.observe(block.embeddings[_spread(block.firsts)], cohort)
     return ArchiveEvidence(plain.with_archive(references, cohort), cohort, num_tracks)
 
 
@@ -146,9 +159,18 @@ def build_rule(config: Config, usual: ImpostorDistribution, pairs: ComparisonCou
     return replace(rule, least_faces=config.match.min_faces, review=config.match.review)
 
 
-def _spread(count: int) -> np.ndarray:
-    """Return at most `_COHORT_TRACKS` rows, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, _COHORT_TRACKS)).astype(np.int64)) if count else np.arange(0)
+def _spread(firsts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return at most `_COHORT_TRACKS` rows of each video, evenly spread.
+
+    Args:
+        firsts: (videos + 1,) row of each video's first track, and the number of rows.
+    """
+    is_spread = np.ones(firsts[-1], np.bool_)
+    for video in np.flatnonzero(np.diff(firsts) > _COHORT_TRACKS).tolist():
+        first, end = firsts[video : video + 2].tolist()
+        is_spread[first:end] = False
+        is_spread[first + np.linspace(0, end - first - 1, _COHORT_TRACKS).astype(np.int64)] = True
+    return np.flatnonzero(is_spread)
 
 
 def _growth_rule(config: Config, rule: TrackRule, margin: float) -> GrowthRule:

@@ -5,7 +5,7 @@ must be scanned more densely first; the caller scans them and calls it again.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -21,6 +21,7 @@ from fastface.gallery.thresholds import MatchThresholds
 from fastface.gallery.track_voting import EvidenceModel
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.index.track_archive import TrackArchive, TrackBlock
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import read_sampling
 from fastface.search.decisions import Decisions
@@ -110,6 +111,7 @@ class Searcher:
         context: Run context with the output folder, its ledger and the settings of spans.
         references: References of the wanted persons.
         limits: Thresholds for faces and tracks.
+        archive: The tracks of all videos.
         model: Evidence model for whole tracks; None decides each face by itself.
         decisions: Decisions of the user on earlier answers; None if there are none.
     """
@@ -119,6 +121,8 @@ class Searcher:
         context: RunContext,
         references: ReferenceSet,
         limits: MatchThresholds,
+        archive: TrackArchive,
+        *,
         model: EvidenceModel | None = None,
         decisions: Decisions | None = None,
     ) -> None:
@@ -126,10 +130,11 @@ class Searcher:
         self._ledger = context.ledger
         self._references = references
         self._limits = limits
+        self._archive = archive
+        self._interruption = context.interruption
         self._spans = context.config.spans
         self._model = model
         self._decisions = decisions
-        self._metadata: dict[str, dict[str, str]] = {}
         self._colours = {label: number for number, label in enumerate(sorted(list_labels(references.gallery)))}
 
     @property
@@ -137,11 +142,34 @@ class Searcher:
         """Return the thresholds of the search."""
         return self._limits
 
-    def findings(self, records: Iterable[VideoRecord]) -> Iterator[VideoFindings]:
-        """Yield the findings of each video that has an index, one at a time."""
+    def findings(self, records: Sequence[VideoRecord], *, with_empty: bool) -> Iterator[VideoFindings]:
+        """Yield the findings of videos that have an index, one at a time.
+
+        Args:
+            records: The videos.
+            with_empty: True for the videos without a hit and a near miss too; most of them are then not read at all.
+        """
+        wanted = None if with_empty else self._find_candidates(records)
         for record in records:
-            if record.info is not None and self._index(record).faces_path.exists():
+            is_wanted = record.video_id in (self._archive if wanted is None else wanted)
+            if record.info is not None and is_wanted:
                 yield self._find(record, record.info)
+
+    def _find_candidates(self, records: Iterable[VideoRecord]) -> set[str] | None:
+        """Return the videos that may have a hit or a near miss, by the tracks of all videos; None if any may have one.
+
+        The tracks of a video with closer looks are linked again for the search, so its stored tracks decide nothing.
+        """
+        rule = self._limits.tracks
+        if self._model is None or rule is None or self._references.gallery.everyone:
+            return None
+        names = {record.video_id for record in records}
+        least = rule.anywhere - max(rule.review, 0.0)
+        check = self._interruption.check
+        found = find_videos(self._archive.blocks(names), self._model, rule.in_shot, least, check)
+        decided = {name for name in names if self._decisions is not None and self._decisions.concern(name)}
+        others = decided | self._ledger.closer_videos()
+        return found | {name for name in others if name in self._archive}
 
     def indexes(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, VideoIndex]]:
         """Yield the index of each video that has one. The caller must leave out dense scans of earlier searches.
@@ -150,18 +178,17 @@ class Searcher:
             ModelError: A video was scanned with another recogniser than the gallery was made with.
         """
         for record in records:
-            index = self._index(record)
-            if record.info is not None and index.faces_path.exists():
+            if record.info is not None and record.video_id in self._archive:
                 self._sampling(record)
-                yield record, index
+                yield record, self._index(record)
 
     def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
         """Return the videos without those that were embedded by another recogniser."""
         return [
             record
             for record in records
-            if not self._index(record).faces_path.exists()
-            or self._get_metadata(record)["contract"] == self._references.gallery.contract
+            if record.video_id not in self._archive
+            or self._archive.metadata(record.video_id)["contract"] == self._references.gallery.contract
         ]
 
     def unsure_units(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoInfo, Unit]]:
@@ -171,7 +198,7 @@ class Searcher:
         frames around each boundary of a span.
         """
         for record in records:
-            if record.info is None or not self._index(record).faces_path.exists():
+            if record.info is None or record.video_id not in self._archive:
                 continue
             sampling = self._sampling(record)
             if sampling.keyframes:
@@ -314,18 +341,13 @@ class Searcher:
         Raises:
             ModelError: The video was scanned with another recogniser than the gallery's.
         """
-        metadata = self._get_metadata(record)
+        metadata = self._archive.metadata(record.video_id)
         if metadata["contract"] != self._references.gallery.contract:
             raise ModelError(
                 f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; the targets were "
                 "made with another one: choose the first one with --models and --pack, or scan again"
             )
         return read_sampling(metadata)
-
-    def _get_metadata(self, record: VideoRecord) -> dict[str, str]:
-        if record.video_id not in self._metadata:
-            self._metadata[record.video_id] = self._index(record).metadata()
-        return self._metadata[record.video_id]
 
     def _video(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> VideoFaces:
         """Read a video's faces and tracks; with `exact` also the stretches of every frame."""
@@ -338,6 +360,29 @@ class Searcher:
 
     def _index(self, record: VideoRecord) -> VideoIndex:
         return VideoIndex(self._out.index, record.video_id)
+
+
+def find_videos(
+    blocks: Iterable[TrackBlock], model: EvidenceModel, floor: float, least: float, check: Callable[[], None]
+) -> set[str]:
+    """Return the videos with a track whose evidence for a target is sufficient.
+
+    Cosines do not depend on the rows beside them (see `cosine`), so a block of many videos gives the evidence that each
+    video alone gives.
+
+    Args:
+        blocks: Tracks of the videos.
+        model: Evidence model.
+        floor: Minimum evidence that matters; see `EvidenceModel.weigh`.
+        least: Minimum evidence.
+        check: Called for each block; it may raise.
+    """
+    found = set[str]()
+    for block in blocks:
+        check()
+        evidence = model.weigh(block.embeddings, floor)
+        found.update(block.find_videos((evidence.target >= 0) & (evidence.evidence >= np.float32(least))))
+    return found
 
 
 def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:

@@ -238,12 +238,14 @@ class FrameCounts:
     faces: int = 0  # faces found
 
     def __add__(self, other: "FrameCounts") -> "FrameCounts":
-        names = [field.name for field in fields(FrameCounts)]
-        return FrameCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
+        return FrameCounts(**{name: getattr(self, name) + getattr(other, name) for name in _COUNTS})
 
     def select_counts(self) -> dict[str, int]:
         """Return {name of a count: count}, without the fields of a subclass."""
-        return {field.name: getattr(self, field.name) for field in fields(FrameCounts)}
+        return {name: getattr(self, name) for name in _COUNTS}
+
+
+_COUNTS = tuple(field.name for field in fields(FrameCounts))
 
 
 SIGNATURE_SIZE = 320

@@ -181,6 +181,7 @@ _MOST_NAMES = 1000
 """Maximum number of names stored for each reason."""
 
 _PATTERN = re.compile(r"%0?\d*d")
+_DIGITS = re.compile(r"(\d+)")
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
 
@@ -288,8 +289,10 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     if faults:
         raise ConfigError(faults)
     unique = list(_unique(candidates, found))
-    names = _names([(candidate.relative, str(candidate.path.absolute())) for candidate in unique])
-    videos = [VideoFile(c.path.absolute(), name, c.sequence) for c, name in zip(unique, names, strict=True)]
+    here = Path.cwd()  # one system call for all
+    paths = [here / candidate.path for candidate in unique]
+    names = _names([(candidate.relative, str(path)) for candidate, path in zip(unique, paths, strict=True)])
+    videos = [VideoFile(path, name, c.sequence) for c, path, name in zip(unique, paths, names, strict=True)]
     return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
 
 
@@ -346,25 +349,35 @@ def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        relative = os.path.relpath(here, root)
+        prefix = "" if relative == "." else f"{relative}{os.sep}"
         found.leave_out(HIDDEN, here, [name for name in (*folders, *files) if name.startswith(".")])
         shown = sorted((name for name in folders if not name.startswith(".")), key=_natural)
         found.leave_out(SYSTEM, here, [name for name in shown if _is_system(here / name)])
         folders[:] = [name for name in shown if not _is_system(here / name)]
         names = sorted((name for name in files if not name.startswith(".")), key=_natural)
-        videos = [name for name in names if _is_video(here / name)]
+        videos = [name for name in names if _is_video(here, name)]
         for name in videos:
-            yield _Candidate(here / name, os.path.relpath(here / name, root))
-        pictures = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+            yield _Candidate(here / name, prefix + name)
+        pictures = [name for name in names if _suffix(name) in IMAGE_SUFFIXES]
         is_sequence = bool(pictures) and not videos and not folders
         if is_sequence:
-            relative = os.path.relpath(here, root)
             yield _Candidate(here, here.resolve().name if relative == "." else relative, sequence=True)
         _leave_out(here, set(names) - set(videos) - set(pictures if is_sequence else ()), found)
 
 
-def _is_video(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    return suffix in VIDEO_SUFFIXES or (suffix in _SNIFFED_SUFFIXES and path.is_file() and starts_like_film(path))
+def _is_video(folder: Path, name: str) -> bool:
+    suffix = _suffix(name)
+    if suffix in VIDEO_SUFFIXES:
+        return True
+    path = folder / name
+    return suffix in _SNIFFED_SUFFIXES and path.is_file() and starts_like_film(path)
+
+
+def _suffix(name: str) -> str:
+    """Return `Path(name).suffix` in lower case, without the time that a path takes."""
+    place = name.rfind(".")
+    return name[place:].lower() if 0 < place < len(name) - 1 else ""
 
 
 def _is_system(folder: Path) -> bool:
@@ -374,7 +387,7 @@ def _is_system(folder: Path) -> bool:
 
 def _leave_out(folder: Path, names: set[str], found: _FoundFiles) -> None:
     for name in sorted(names, key=_natural):
-        suffix = Path(name).suffix.lower()
+        suffix = _suffix(name)
         kinds = ((IMAGE_SUFFIXES, PICTURES), (_SOUND_SUFFIXES, SOUND), (_PREVIEW_SUFFIXES, PREVIEWS))
         found.leave_out(next((why for suffixes, why in kinds if suffix in suffixes), OTHERS), folder, [name])
 
@@ -425,6 +438,8 @@ def _names(paths: list[tuple[str, str]]) -> list[str]:
 
 def casefold_name(name: str) -> str:
     """Return a name without the differences that some file systems ignore."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -467,5 +482,5 @@ def picture_names(info: VideoInfo) -> tuple[str, ...]:
 
 def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
     """Return a sort key with `a9` before `a10`. The text itself orders names that differ in case or leading zeros."""
-    parts = re.split(r"(\d+)", text)
+    parts = _DIGITS.split(text)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part], text

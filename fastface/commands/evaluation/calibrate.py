@@ -271,9 +271,10 @@ def _references(gallery: Gallery) -> ReferenceSet:
 def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str, ...]) -> _Evidence:
     """Compare the photos, and all tracks of finished videos that the gallery's network embedded."""
     references, usual = _references(gallery), context.networks.models.thresholds.impostors
-    searcher = Searcher(context, references, context.limits)
+    archive = context.track_archive()
+    searcher = Searcher(context, references, context.limits, archive)
     indexes = list(searcher.indexes(searcher.comparable(context.answered_records())))
-    observed = observe_archive(context, references, (index for _, index in indexes))
+    observed = observe_archive(context, references, archive.blocks({record.video_id for record, _ in indexes}))
     model, num_tracks = observed.model, observed.num_tracks
     rule = build_rule(context.config, usual, ComparisonCounts(num_tracks * references.num_targets))
     labels = [target.label for target in gallery.targets]

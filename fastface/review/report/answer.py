@@ -29,7 +29,7 @@ class ReportVideo:
     Attributes:
         id: Name in OUT, as shown.
         key: Name in the ledger.
-        address: URI of the file; empty if it is unknown.
+        path: The file; None if it is unknown.
         state: Key of `STATE_WORDS`.
         reason: Reason if the state is not done; else empty.
         duration: Length in seconds; None if it is unknown.
@@ -39,12 +39,17 @@ class ReportVideo:
 
     id: str
     key: str
-    address: str = ""
+    path: Path | None = None
     state: str = "done"
     reason: str = ""
     duration: float | None = None
     player_offset: float = 0.0
     is_film: bool = True
+
+    @property
+    def address(self) -> str:
+        """Return the URI of the file; empty if it is unknown."""
+        return "" if self.path is None else self.path.absolute().as_uri()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +230,7 @@ def _read_video(video_id: str, outcome: Mapping[str, Any] | None, record: VideoR
     return ReportVideo(
         id=video_id,
         key=video_id if record is None else record.video_id,
-        address="" if record is None else record.path.absolute().as_uri(),
+        path=None if record is None else record.path,
         state="done" if outcome is None else str(outcome["state"]),
         reason="" if outcome is None else str(outcome["reason"]),
         duration=duration,
