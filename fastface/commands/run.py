@@ -25,7 +25,7 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
-from fastface.indexing.video_names import drop_copies, list_waiting, settle_names
+from fastface.indexing.video_names import list_waiting, settle_videos
 from fastface.names import pluralize, shorten_lines
 from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import RunContext, describe_fresh, open_context
@@ -33,7 +33,7 @@ from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
-from fastface.runtime.stand_ins import remember_copies
+from fastface.runtime.stand_ins import drop_lost_names
 from fastface.search.archive_survey import survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.moments import answer_questions
@@ -232,21 +232,19 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
     # A video that no run has started loses its name: its file may have moved, and no result uses the name.
     records = context.records()
     known = [record for record in records if record.scan_key]
-    files = found.videos
-    if not context.config.scan.copies:
-        files, copies = drop_copies(files, known)
-        result.skipped += copies
-        remember_copies(
-            context.ledger, {item.path: item.original for item in copies if item.original is not None}, known
-        )
-        for item in copies:
-            context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
-    videos = settle_names(files, known)
+    settled = settle_videos(
+        found.videos, found.skipped, known, context.ledger.names(), scans_copies=context.config.scan.copies
+    )
+    videos = settled.videos
+    result.skipped += settled.copies
+    for item in settled.copies:
+        context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
     _tell_renamed(context, videos, known)
-    result.inputs = tuple(videos)
+    drop_lost_names(context.ledger, [file.path for file in found.videos])
+    result.inputs = videos
     context.observer.begin(len(videos))
     scanner = open_scanner(context)
-    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos))
+    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos), settled.also)
     return scanner
 
 

@@ -25,7 +25,7 @@ from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
-from fastface.runtime.stand_ins import put_stand_ins
+from fastface.runtime.stand_ins import list_names, put_stand_ins
 from fastface.types import FrameCounts
 from fastface.video.discover import VideoFile
 
@@ -56,9 +56,15 @@ class RunContext:
 
     def outcomes(self, records: Sequence[VideoRecord]) -> tuple[VideoOutcome, ...]:
         """Return the final state of each video, from the ledger."""
-        fresh = self.config.run.fresh
+        fresh, also = self.config.run.fresh, list_names(self.ledger)
         return tuple(
-            _outcome(record, list(self.ledger.units(record.video_id).values()), fresh=fresh) for record in records
+            _outcome(
+                record,
+                list(self.ledger.units(record.video_id).values()),
+                also.get(record.video_id, ()),
+                fresh=fresh,
+            )
+            for record in records
         )
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
@@ -75,6 +81,7 @@ class RunContext:
     def forget(self) -> None:
         """Remove the index and all exports for `--fresh`, but keep the answers of earlier searches."""
         for record in self.ledger.videos():
+            self.ledger.forget_names(record.fingerprint)
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
         for path in _list_exports(self.ledger):
@@ -145,7 +152,7 @@ def _name(record: VideoRecord) -> str:
     return record.video_id
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> VideoOutcome:
+def _outcome(record: VideoRecord, units: list[UnitRecord], also: tuple[Path, ...], *, fresh: bool) -> VideoOutcome:
     counts = sum(units, FrameCounts())
     seconds = Counter[str]()
     for unit in units:
@@ -170,4 +177,5 @@ def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> Vi
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
         remark=describe_video(record, counts.sampled, counts.faces),
+        also=also,
     )
