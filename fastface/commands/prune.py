@@ -67,20 +67,21 @@ def prune(config: Config, out: Path, observer: Observer, *, pretend: bool = Fals
     return replace(result, forgotten=found)
 
 
-def _find_lost(
-    records: Sequence[VideoRecord], names: Sequence[NameRecord]
-) -> tuple[list[VideoRecord], Counter[str]]:
+def _find_lost(records: Sequence[VideoRecord], names: Sequence[NameRecord]) -> tuple[list[VideoRecord], Counter[str]]:
     """Return the videos whose files were all deleted or replaced, and the number of others on each unmounted disk."""
-    others = {name.path: name.fingerprint for name in names}
-    files: dict[str, list[tuple[Path, str]]] = {}
+    by_content: dict[str, list[NameRecord]] = {}
     for name in names:
-        files.setdefault(name.fingerprint, []).append((name.path, name.disk))
+        by_content.setdefault(name.fingerprint, []).append(name)
+    others = {name.path: name.fingerprint for name in names}
     deleted, unmounted = [], Counter[str]()
     for record in records:
-        own = [(record.path, record.disk), *files.get(record.fingerprint or "-", ())]
-        if any(os.path.lexists(path) and others.get(path, record.fingerprint) == record.fingerprint for path, _ in own):
+        # A file that became a copy of another video is not this video any more.
+        is_own = others.get(record.path, record.fingerprint) == record.fingerprint
+        further = by_content.get(record.fingerprint, []) if record.fingerprint else []
+        if (is_own and os.path.lexists(record.path)) or any(name.has_unchanged_file() for name in further):
             continue
-        away = [disk for path, disk in own if not os.path.lexists(path) and not is_mounted(disk)]
+        places = [(record.path, record.disk), *((name.path, name.disk) for name in further)]
+        away = [disk for path, disk in places if not os.path.lexists(path) and not is_mounted(disk)]
         if away:
             unmounted[away[0]] += 1
         else:

@@ -16,6 +16,7 @@ from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
+from fastface.runtime.stand_ins import list_names
 from fastface.search.decision_store import DecisionStore
 from fastface.search.earlier_answers import Answer, read_answers
 
@@ -61,6 +62,7 @@ class Status:
         scans: Scans of the folder in the log, the latest first.
         answers: The answers in the folder, the last one first; it has the folder itself, the others one of their own.
         decisions: Number of the user's decisions on answers, which later questions use.
+        also: {name of a video: further files with its content}; only videos that have such files.
         purged: Time of a `purge` of the folder, if nothing was scanned since; else None.
     """
 
@@ -73,6 +75,7 @@ class Status:
     answers: tuple[KeptAnswer, ...] = ()
     purged: str | None = None
     decisions: int = 0
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_status(out: Path) -> Status:
@@ -89,6 +92,7 @@ def read_status(out: Path) -> Status:
         holder = find_holder(out)
         with Ledger(path, read_only=True) as ledger:
             records = ledger.videos()
+            also = list_names(ledger)
             units = {r.video_id: ledger.units(r.video_id).values() for r in records if r.state == "scanning"}
         history = _read_log(out / ".fastface" / "log.jsonl")
         begun, now_done = (None, set[str]()) if holder is None else (history.begun, history.finished)
@@ -112,6 +116,7 @@ def read_status(out: Path) -> Status:
         tuple(_list_answers(out)),
         None if records else history.purged,
         len(DecisionStore.load(out / ".fastface").decisions),
+        {video: tuple(valid_text(str(path)) for path in paths) for video, paths in also.items()},
     )
 
 

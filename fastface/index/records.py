@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from fastface.errors import InputError
 from fastface.types import FrameCounts, Size, VideoInfo
 from fastface.video.fingerprint import is_unchanged
 
@@ -61,6 +62,13 @@ class NameRecord:
     fingerprint: str  # of the video
     stamp: str  # size and times of this file when its content was read
     disk: str  # mount point of the file system that holds this file
+
+    def has_unchanged_file(self) -> bool:
+        """Return whether this file has the content of the video; false if it cannot be read."""
+        try:
+            return is_unchanged(self.path, self.fingerprint, self.stamp)
+        except InputError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

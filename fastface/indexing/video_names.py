@@ -66,7 +66,7 @@ def settle_videos(
         elif records:
             settlement.claim_one(group, records)
     for group in by_content.values():
-        for files_alike in ([[file] for file in group] if scans_copies else [group]):
+        for files_alike in [[file] for file in group] if scans_copies else [group]:
             settlement.name_group(files_alike)
     videos = dict.fromkeys(settlement.chosen[file.path] for file in files)
     copies = tuple(_describe_copy(file, settlement.chosen[file.path]) for file in files if settlement.is_copy(file))
@@ -176,9 +176,7 @@ def _describe_copy(file: VideoFile, film: VideoFile) -> Skipped:
     return Skipped(file.path, f"the same film as {str(film.path)!r}, which is searched once", original=film.path)
 
 
-def _identify(
-    files: Iterable[VideoFile], known: Iterable[VideoRecord], names: Iterable[NameRecord]
-) -> dict[Path, str]:
+def _identify(files: Iterable[VideoFile], known: Iterable[VideoRecord], names: Iterable[NameRecord]) -> dict[Path, str]:
     """Return the fingerprint of each file whose content may be that of another file or of a known video.
 
     Little is read: nothing of a file with a known stamp or a size of its own, one block of a file with a start of its

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fastface.errors import InputError
 from fastface.index.ledger import Ledger
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.video.disks import is_deleted
-from fastface.video.fingerprint import is_unchanged
 
 
 def find_stand_ins(videos: Sequence[VideoRecord], names: Iterable[NameRecord]) -> list[VideoRecord]:
@@ -27,7 +25,7 @@ def find_stand_ins(videos: Sequence[VideoRecord], names: Iterable[NameRecord]) -
         candidates = by_content.get(record.fingerprint, []) if record.fingerprint else []
         if not candidates or os.path.lexists(record.path):
             continue
-        chosen = next(filter(_is_unchanged, candidates), None)
+        chosen = next(filter(NameRecord.has_unchanged_file, candidates), None)
         if chosen is not None:
             found.append(move_video(record, chosen.path, chosen.stamp, chosen.disk))
     return found
@@ -66,9 +64,7 @@ def drop_lost_names(ledger: Ledger, inputs: Iterable[Path]) -> None:
     Names on a disk that is not mounted stay.
     """
     paths = set(inputs)
-    ledger.drop_names(
-        [name.path for name in ledger.names() if name.path in paths or is_deleted(name.path, name.disk)]
-    )
+    ledger.drop_names([name.path for name in ledger.names() if name.path in paths or is_deleted(name.path, name.disk)])
 
 
 def list_names(ledger: Ledger) -> dict[str, tuple[Path, ...]]:
@@ -82,10 +78,3 @@ def list_names(ledger: Ledger) -> dict[str, tuple[Path, ...]]:
         if paths and record.fingerprint:
             found[record.video_id] = paths
     return found
-
-
-def _is_unchanged(name: NameRecord) -> bool:
-    try:
-        return is_unchanged(name.path, name.fingerprint, name.stamp)
-    except InputError:
-        return False
