@@ -29,6 +29,7 @@ from fastface.indexing.video_names import list_waiting, settle_videos
 from fastface.names import pluralize, shorten_lines
 from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import RunContext, describe_fresh, open_context
+from fastface.runtime.metrics import observe_metrics
 from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
@@ -73,7 +74,11 @@ def run(
         FastfaceError: The run failed; what is committed stays.
     """
     found = look_ahead(config, inputs, targets, out)
-    with open_context(config, out, observer, command) as context, write_report(context, "run", found) as result:
+    with (
+        observe_metrics(config.run.metrics, command, out, observer) as observed,
+        open_context(config, out, observed, command) as context,
+        write_report(context, "run", found) as result,
+    ):
         apply_asked_decisions(context)
         references = None
         with open_coordinator(context) as coordinator:
@@ -104,7 +109,8 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     """
     found = look_ahead(config, inputs, None, out)
     with (
-        open_context(config, out, observer, "scan") as context,
+        observe_metrics(config.run.metrics, "scan", out, observer) as observed,
+        open_context(config, out, observed, "scan") as context,
         write_report(context, "scan", found) as result,
         open_coordinator(context) as coordinator,
     ):
@@ -159,6 +165,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
         _conclude(context, result, started)
         raise
     _conclude(context, result, started)
+    context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
         finish_report(context, result)
 

@@ -59,6 +59,7 @@ class Status:
         not_done: One line for each video that a run has reached but not finished.
         share: Scanned share of all videos, by their length, 0–1; None if there are none.
         seconds_left: Estimated seconds until the scan ends; None without a scan, or if it is too early for an estimate.
+        speed: Seconds of video that the running scan covers per second; None in the same cases.
         scans: Scans of the folder in the log, the latest first.
         answers: The answers in the folder, the last one first; it has the folder itself, the others one of their own.
         decisions: Number of the user's decisions on answers, which later questions use.
@@ -71,6 +72,7 @@ class Status:
     not_done: tuple[str, ...]
     share: float | None = None
     seconds_left: float | None = None
+    speed: float | None = None
     scans: tuple[PastScan, ...] = ()
     answers: tuple[KeptAnswer, ...] = ()
     purged: str | None = None
@@ -111,7 +113,7 @@ def read_status(out: Path) -> Status:
         dict(states),
         tuple(not_done),
         _share(records, units) if records else None,
-        None if begun is None else _seconds_left(records, units, begun, now_done),
+        *((None, None) if begun is None else _measure_scan(records, units, begun, now_done)),
         tuple(reversed(history.scans)),
         tuple(_list_answers(out)),
         None if records else history.purged,
@@ -139,10 +141,10 @@ def _share(records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]]
     return progress.share
 
 
-def _seconds_left(
+def _measure_scan(
     records: list[VideoRecord], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
-) -> float | None:
-    """Estimate the seconds until the end at the speed of the run so far."""
+) -> tuple[float | None, float | None]:
+    """Estimate the seconds until the end of the running scan from its speed, and return both."""
     progress = ScanProgress(len(records), started=0.0)
     for record in records:
         if not record.scan_key:
@@ -151,7 +153,10 @@ def _seconds_left(
             progress.num_kept += 1
             continue
         progress.videos[record.video_id] = _progress(record, units.get(record.video_id, ()))
-    return progress.seconds_left((datetime.now(UTC) - begun).total_seconds()) if progress.share < 1 else None
+    elapsed = (datetime.now(UTC) - begun).total_seconds()
+    if progress.share >= 1:
+        return None, None
+    return progress.seconds_left(elapsed), progress.measure_speed(elapsed)
 
 
 def _progress(record: VideoRecord, units: Iterable[UnitRecord]) -> VideoProgress:

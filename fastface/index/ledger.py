@@ -104,6 +104,13 @@ class Ledger:
         """Return all videos, ordered by name."""
         return list(self._videos("ORDER BY video_id"))
 
+    def count_states(self) -> dict[str, int]:
+        """Return {state: number of videos}; `waiting` for videos that no run has started."""
+        rows = self._rows(
+            "SELECT CASE scan_key WHEN '' THEN 'waiting' ELSE state END AS shown, COUNT(*) FROM videos GROUP BY shown"
+        )
+        return dict(rows)
+
     def put_video(self, record: VideoRecord, last_unit: UnitRecord | None = None) -> None:
         """Write or replace the record of a video, and the unit that finished it if one is given."""
         info = None if record.info is None else info_to_text(record.info)

@@ -182,6 +182,7 @@ class Scanner:
                 self._observer.note(f"{event.name}: {event.text}")
             case ProcessExited():
                 self._observer.note(f"{event.name} failed and was started again: {event.reason}")
+                self._observer.process_replaced()
 
     def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
         video_id = event.file.video_id

@@ -1,6 +1,7 @@
 """Compute the progress of a scan and the time left, for progress bars and `status`. Pure."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from time import monotonic
 
 _LEAST_SECONDS = 2.0
@@ -44,6 +45,31 @@ class ScanProgress:
     num_kept: int = 0  # videos that an earlier run had finished
     videos: dict[str, VideoProgress] = field(default_factory=dict)
 
+    def begin_video(self, video_id: str, duration: Fraction | None, done: float) -> None:
+        """Count a video that is being scanned; an earlier run has scanned `done` seconds of it."""
+        total = None if duration is None else float(duration)
+        self.videos[video_id] = VideoProgress(total, done, before=done)
+
+    def advance(self, video_id: str, seconds: float, faces: int) -> None:
+        """Count further scanned seconds of a video, and the faces found in them; unknown videos do not count."""
+        if (video := self.videos.get(video_id)) is not None:
+            video.done += seconds
+            video.faces += faces
+
+    def add_hits(self, video_id: str, hits: int) -> None:
+        """Count further hits in a video."""
+        if (video := self.videos.get(video_id)) is not None:
+            video.hits = (video.hits or 0) + hits
+
+    def finish_video(self, video_id: str) -> None:
+        """Count a video that reached its final state."""
+        self.videos.setdefault(video_id, VideoProgress(None)).is_finished = True
+
+    @property
+    def seconds_scanned(self) -> float:
+        """Seconds of video that this run has scanned."""
+        return sum(video.done - video.before for video in self.videos.values())
+
     @property
     def num_finished(self) -> int:
         """Number of videos that this run or an earlier one finished."""
@@ -59,7 +85,7 @@ class ScanProgress:
         """Return the seconds left at the speed so far; None while the speed is unknown."""
         elapsed = (monotonic() if now is None else now) - self.started
         done, total = self._done_and_total()
-        worked = done - sum(video.before for video in self.videos.values())
+        worked = self.seconds_scanned
         if elapsed < _LEAST_SECONDS or worked <= 0:
             return None
         return max(0.0, total - done) * elapsed / worked
@@ -67,7 +93,7 @@ class ScanProgress:
     def measure_speed(self, now: float | None = None) -> float | None:
         """Return the seconds of video scanned per second; None while the speed is unknown."""
         elapsed = (monotonic() if now is None else now) - self.started
-        worked = sum(video.done - video.before for video in self.videos.values())
+        worked = self.seconds_scanned
         return worked / elapsed if elapsed >= _LEAST_SECONDS and worked > 0 else None
 
     def text(self, now: float | None = None) -> str:

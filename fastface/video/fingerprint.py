@@ -98,7 +98,8 @@ def read_stamp(path: Path) -> str:
 
 def size_of(text: str) -> int:
     """Return the bytes of the video with this fingerprint or stamp; -1 for an empty text."""
-    return int(text.partition("-")[0]) if text else -1
+    size = text.partition("-")[0]
+    return int(size) if size.isdecimal() else -1
 
 
 def was_written(before: str, now: str) -> bool:

@@ -1,4 +1,4 @@
-"""`prune`: films whose files were deleted leave an output folder; copies, and disks that are not mounted, do not count."""
+"""`prune`: films whose files were deleted leave an output folder; those with a copy or on an absent disk stay."""
 
 import json
 import os
