@@ -13,12 +13,14 @@ from fastface.index.video_state import describe_state
 from fastface.names import pluralize
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import describe_device, describe_precisions
-from fastface.runtime.progress import ScanProgress
+from fastface.runtime.progress import ScanProgress, VideoProgress
 
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
 _NO_BAR = "{desc} {unit}"
 """Bar of a video without a known length."""
 _LONGEST_NAME = 40
+_FRAME_COLUMNS = 12
+"""Columns of a bar around name and counts: the percentage, its frame, and the shortest bar."""
 _LINE_SECONDS = 60.0
 """Seconds between two progress lines if there is no terminal."""
 
@@ -173,7 +175,7 @@ class BarObserver(Observer):
         self._bars[video_id] = tqdm(
             total=total,
             initial=done,
-            desc=video_id if len(video_id) <= _LONGEST_NAME else f"{video_id[: _LONGEST_NAME - 1]}…",
+            desc=self._shorten(video_id),
             unit="",
             leave=False,
             disable=not self._terminal,
@@ -191,9 +193,8 @@ class BarObserver(Observer):
         video, bar = self._progress.videos.get(video_id), self._bars.get(video_id)
         if video is None or bar is None:
             return
-        counts = [pluralize(video.faces, "face")] + ([] if video.hits is None else [pluralize(video.hits, "hit")])
-        length = "" if video.duration is None else f" of {video.duration:.0f}"
-        bar.unit = f"{video.done:.0f}{length} s, {', '.join(counts)}"
+        if self._terminal:
+            self._describe(bar, video_id, video)
         bar.update(seconds if bar.total is None else min(seconds, bar.total - bar.n))
         self._show()
 
@@ -222,11 +223,26 @@ class BarObserver(Observer):
         if self._total is not None:
             self._total.close()
 
+    def _describe(self, bar: "tqdm[None]", video_id: str, video: VideoProgress) -> None:
+        """Write the name and the counts of a video into its bar, as far as the line has room."""
+        name = self._shorten(video_id)
+        bar.set_description_str(name, refresh=False)
+        bar.unit = video.text(self._columns() - len(name) - _FRAME_COLUMNS)
+
+    def _columns(self) -> int:
+        """Return the width of the terminal, which may change during a run."""
+        return int(self._screen.get("ncols") or os.get_terminal_size(sys.stderr.fileno()).columns)
+
+    def _shorten(self, video_id: str) -> str:
+        """Shorten a name to a third of the line."""
+        longest = min(_LONGEST_NAME, self._columns() // 3) if self._terminal else _LONGEST_NAME
+        return video_id if len(video_id) <= longest else f"{video_id[: longest - 1]}…"
+
     def _show(self) -> None:
         """Advance the bar of the whole scan, or write its line if it is due."""
         progress = self._progress
         if self._terminal and self._total is not None:
-            self._total.unit = progress.text()
+            self._total.unit = progress.text(columns=self._columns() - len("all") - _FRAME_COLUMNS)
             self._total.update(progress.share - self._total.n)
         elif monotonic() >= self._next_line:
             self._next_line = monotonic() + _LINE_SECONDS
