@@ -162,8 +162,9 @@ def _measure_scan(
 def _progress(record: VideoRecord, units: Iterable[UnitRecord]) -> VideoProgress:
     info = record.info
     duration = float(info.duration) if info is not None and info.duration is not None else None
+    is_finished = record.state != "scanning"
     covered = sum((unit.covered for unit in units if not unit.dense), Fraction(0))
-    return VideoProgress(duration, float(covered), is_finished=record.state != "scanning")
+    return VideoProgress(duration, duration or 0.0 if is_finished else float(covered), is_finished=is_finished)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ def clock_text(seconds: float) -> str:
 
 
 def speed_text(speed: float) -> str:
-    """Format seconds of video per second: `4.1 times real time`; a slow scan has two digits, `0.035 times real time`."""
+    """Format seconds of video per second, such as `4.1 times real time` or `0.035 times real time`."""
     return f"{speed:.1f} times real time" if speed >= 1 else f"{speed:.2g} times real time"
 
 
@@ -35,9 +35,7 @@ class VideoProgress:
 
     def text(self, columns: int = 80) -> str:
         """Format the progress, such as `30 of 60 s, 8 faces, 3 hits`; only the counts if there is no room."""
-        counts = ", ".join(
-            [pluralize(self.faces, "face"), *([] if self.hits is None else [pluralize(self.hits, "hit")])]
-        )
+        counts = pluralize(self.faces, "face") + ("" if self.hits is None else f", {pluralize(self.hits, 'hit')}")
         length = "" if self.duration is None else f" of {self.duration:.0f}"
         full = f"{self.done:.0f}{length} s, {counts}"
         return full if len(full) <= columns else counts
