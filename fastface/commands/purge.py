@@ -118,8 +118,8 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
 def _forget_all(ledger: Ledger) -> None:
     """Take all videos, and all exports that show or name persons, out of the ledger."""
     ledger.put_waiting({})  # in one step, since there may be thousands
+    ledger.drop_names([name.path for name in ledger.names()])
     for record in ledger.videos():
-        ledger.forget_names(record.fingerprint)
         ledger.forget_video(record.video_id)
     for name in ledger.exports():
         if in_answer(name).startswith((*_PICTURES, *_PERSONS)):

@@ -139,7 +139,7 @@ class MetricsObserver(RelayObserver):
                     [({**out, "state": state}, states.get(state, 0)) for state in STATE_WORDS]),
             _counter("fastface_scanned_video_seconds_total", "Seconds of video that the command has scanned.",
                      num_scanned, **out),
-            _counter("fastface_faces_total", "Faces found in the videos that the command has scanned.", num_faces,
+            _counter("fastface_faces_total", "Faces detected in the scanned videos, doubtful ones too.", num_faces,
                      **out),
             _gauge("fastface_hits", "Faces that match a target; at the end, those of the answer.", num_hits, **out),
             _counter("fastface_process_restarts_total", "Processes that failed and were started again.",

@@ -12,15 +12,24 @@ import run_tools
 from cartoon_tools import Cartoon
 from cli_tools import fastface
 from media_tools import ffmpeg
+from prometheus_client.parser import text_string_to_metric_families
 
 EXPORTS = ("--clips", "none", "--crops", "none")
 
 
 def _run(cartoon: Cartoon, out: Path, *inputs: Path) -> dict[str, Any]:
-    """Run, and return run.json."""
-    done = fastface("run", *inputs, "-t", cartoon.bank, "--models", cartoon.models, "-o", out, *EXPORTS, "-q")
+    """Run, and return run.json. The metrics say the same."""
+    metrics = out.parent / "fastface.prom"
+    given = ("-t", cartoon.bank, "--models", cartoon.models, "-o", out, *EXPORTS, "-q", "--metrics", metrics)
+    done = fastface("run", *inputs, *given)
     assert done.returncode == 0, done.stderr
-    return dict(json.loads((out / "run.json").read_text()))
+    run = dict(json.loads((out / "run.json").read_text()))
+    families = text_string_to_metric_families(metrics.read_text())
+    last = {
+        sample.name: sample.value for family in families for sample in family.samples if "state" not in sample.labels
+    }
+    assert (last["fastface_exit_code"], last["fastface_hits"]) == (0, run["counts"]["hits"])
+    return run
 
 
 def _videos(run: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
