@@ -25,9 +25,7 @@ def _run(cartoon: Cartoon, out: Path, *inputs: Path) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     run = dict(json.loads((out / "run.json").read_text()))
     families = text_string_to_metric_families(metrics.read_text())
-    last = {
-        sample.name: sample.value for family in families for sample in family.samples if "state" not in sample.labels
-    }
+    last = {sample.name: sample.value for family in families for sample in family.samples}
     assert (last["fastface_exit_code"], last["fastface_hits"]) == (0, run["counts"]["hits"])
     return run
 
@@ -77,7 +75,10 @@ def test_what_was_decided_about_a_film_follows_it(cartoon: Cartoon, tmp_path: Pa
         shutil.copy(cartoon.films / name, films / name)
     _run(cartoon, out, films)
     first = run_tools.rows(out / "spans.csv")[0]
-    decided = {name: first[name] for name in ("video", "target")} | {"what": "span", "verdict": "rejected"}
+    decided: dict[str, object] = {name: first[name] for name in ("video", "target")} | {
+        "what": "span",
+        "verdict": "rejected",
+    }
     decided |= {name: float(first[name]) for name in ("start", "end")}
     file = tmp_path / "decisions.json"
     file.write_text(json.dumps({"schema_version": 1, "kind": "decisions", "decisions": [{**decided, "person": None}]}))

@@ -8,7 +8,6 @@ import pytest
 
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.indexing.video_names import SettledVideos, settle_videos
-from fastface.video import fingerprint as fingerprints
 from fastface.video.discover import VideoFile, discover
 from fastface.video.fingerprint import fingerprint, read_stamp
 
@@ -176,6 +175,6 @@ def test_little_is_read_to_find_copies(tmp_path: Path, monkeypatch: pytest.Monke
         opened.append(path.name)
         return real(path, *args, **kwargs)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(fingerprints.Path, "open", counting)
+    monkeypatch.setattr(Path, "open", counting)
     assert len(settle(tmp_path, *records).videos) == 5
     assert sorted(opened) == ["2.ts", "3.ts"]
