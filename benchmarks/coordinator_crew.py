@@ -24,7 +24,7 @@ from fastface.pipeline.messages import (
 )
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Thumbnails, Unit
 from fastface.video.discover import VideoFile
-from fastface.video.fingerprint import fingerprint
+from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.frame import UnitReport
 
 __all__ = ["DIMENSION", "RATE", "SAMPLING", "UNIT_SECONDS", "Drawn", "serve_decoder", "serve_worker"]
@@ -82,7 +82,7 @@ def _probed(file: VideoFile, drawn: Drawn) -> VideoProbed:
         Unit(file.video_id, number, Fraction(start), Fraction(end), SAMPLING)
         for number, (start, end) in enumerate(pairwise(edges))
     )
-    return VideoProbed(file, info, units, fingerprint(file.path))
+    return VideoProbed(file, info, units, fingerprint(file.path), read_stamp(file.path))
 
 
 def _decoded(connection: Connection, grants: list[Grant], task: DecodeUnit, drawn: Drawn) -> UnitDecoded:

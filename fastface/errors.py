@@ -20,13 +20,12 @@ A message gives the value, the allowed values, and the remedy. The module that c
 """
 
 from pathlib import Path
-from typing import ClassVar
 
 
 class FastfaceError(Exception):
     """Root of the tree; `exit_code` is the exit code of the command line."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class ConfigError(FastfaceError):
@@ -123,9 +122,11 @@ class InterruptError(FastfaceError):
     """A signal stopped the run. It can be resumed.
 
     Attributes:
-        signal_number: The signal; the command line exits with 128 + this.
+        signal_number: The signal.
+        exit_code: 128 + the signal, as shells have it.
     """
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
         super().__init__("Stopped. Run the same command to continue.")

@@ -21,7 +21,6 @@ from fastface.names import pluralize
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.task_pool import TaskFailed, run_tasks
 from fastface.runtime.context import RunContext
-from fastface.video.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ def _obstacle(context: RunContext, record: VideoRecord) -> str:
         return f"{video_id} was scanned without pictures (scan.portrait_mb = 0)"
     room = "scan.portrait_mb is used up"
     try:
-        if fingerprint(record.path) != record.file_print:
+        if not record.has_unchanged_file():
             return f"{room}, and {video_id} changed since it was scanned"
     except InputError as error:
         return f"{room}, and {video_id} {error.reason}"

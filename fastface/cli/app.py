@@ -30,6 +30,7 @@ COMMANDS = {
     "bench": "evaluation.bench.bench",
     "doctor": "doctor.doctor",
     "forget": "forget.forget",
+    "prune": "prune.prune",
     "purge": "purge.purge",
     "demo": "demo.demo",
     "models": "models.app",

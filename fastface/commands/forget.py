@@ -1,9 +1,8 @@
 """Run `fastface forget`: remove videos from an output folder: index, clips, pictures, and rows in tables."""
 
 import json
-import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +22,9 @@ from fastface.names import valid_text
 from fastface.review.report.report_page import REPORT, write_report_page
 from fastface.runtime.context import open_context
 from fastface.runtime.observer import Observer
-from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
+from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers, require_ledger
 from fastface.runtime.run_report import find_answer_record, forget_in_run_json
-from fastface.runtime.stand_ins import find_stand_ins
+from fastface.runtime.stand_ins import list_names
 from fastface.search.decision_store import DecisionStore
 
 _PICKED = "primary_person.npz"
@@ -37,7 +36,7 @@ class ForgetResult:
 
     Attributes:
         videos: Names in OUT.
-        paths: Path of each video.
+        paths: Files of these videos, with all copies and links.
         exports: Removed clips and pictures of these videos.
         rows: Number of removed table rows.
         people: Result for the list of persons, in words; empty if there was none.
@@ -51,18 +50,18 @@ class ForgetResult:
 
 
 def forget(
-    config: Config, out: Path, named: Sequence[str], observer: Observer, *, gone: bool = False, pretend: bool = False
+    config: Config, out: Path, named: Sequence[str], observer: Observer, *, pretend: bool = False
 ) -> ForgetResult:
     """Remove videos from an output folder. The video files stay unchanged.
 
-    Tables and run.json of all answers lose their rows, and the list of persons is rebuilt.
+    Each file with the content of a video names it. Tables and run.json of all answers lose their rows, and the list of
+    persons is rebuilt.
 
     Args:
         config: The settings; the networks are those of the index.
         out: The output folder.
         named: Names of videos in OUT, files, or folders with all videos below them.
         observer: Receives notes.
-        gone: True to include all videos whose file no longer exists.
         pretend: True to report the result without removing anything.
 
     Raises:
@@ -70,12 +69,11 @@ def forget(
         LockedError: A run holds `out`.
         SpaceError: No space is left; the same call continues.
     """
-    if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} holds no run of fastface")
+    require_ledger(out)
     folder, num_rows = OutputFolder(out), 0
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
-        stand_ins = {record.video_id: record for record in find_stand_ins(ledger.videos(), ledger.copies())}
-        records = _chosen([stand_ins.get(one.video_id, one) for one in ledger.videos()], named, gone=gone)
+        also = list_names(ledger)
+        records = _choose(ledger.videos(), also, named)
         names = {record.video_id for record in records}
         known = ledger.exports().items()
         exports = [path for path, (_, facts) in known if _is_export(in_answer(path), facts, names)]
@@ -92,14 +90,14 @@ def forget(
             remove_track_archive(folder.index)
             # Last, because a name that is not in the ledger any more cannot be forgotten again after a kill.
             for record in records:
-                ledger.forget_copies(record.fingerprint)
+                ledger.forget_names(record.fingerprint)
                 ledger.forget_video(record.video_id)
                 VideoIndex(folder.index, record.video_id).remove()
             for answer in reports:
                 _write_report(folder, ledger, answer, observer)
         is_empty = not ledger.has_scans()
     people = _recount(config, out, observer, is_empty=is_empty) if names and not pretend else ""
-    paths = tuple(valid_text(str(record.path)) for record in records)
+    paths = tuple(valid_text(str(path)) for one in records for path in (one.path, *also.get(one.video_id, ())))
     return ForgetResult(tuple(sorted(names)), paths, len(exports), num_rows, people)
 
 
@@ -154,16 +152,19 @@ def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -
     return f"removed {valid_text(str(out / 'people'))}, since its persons cannot be counted again: {reason}"
 
 
-def _chosen(records: Sequence[VideoRecord], named: Sequence[str], *, gone: bool) -> list[VideoRecord]:
-    """Return the chosen videos, by name.
+def _choose(
+    records: Sequence[VideoRecord], also: Mapping[str, Sequence[Path]], named: Sequence[str]
+) -> list[VideoRecord]:
+    """Return the chosen videos, by name. Any file of a video names it.
 
     Raises:
         ConfigError: A name is no video.
     """
-    faults, chosen = [], {record.video_id for record in records if gone and not os.path.lexists(record.path)}
+    faults, chosen = [], set[str]()
+    files = [(record.video_id, path) for record in records for path in (record.path, *also.get(record.video_id, ()))]
     for one in named:
         place = Path(one).absolute()
-        found = {record.video_id for record in records if record.video_id == one or record.path.is_relative_to(place)}
+        found = {video_id for video_id, path in files if video_id == one or path.is_relative_to(place)}
         if not found:
             faults.append(f"{one!r} is no video of this folder, and none was found below it")
         chosen |= found

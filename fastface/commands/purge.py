@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.distribution import VERSION
-from fastface.errors import ConfigError, FastfaceError, SpaceError
+from fastface.errors import FastfaceError, SpaceError
 from fastface.index.ledger import Ledger
 from fastface.review.report.report_page import REPORT
 from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
-from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers
+from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers, require_ledger
 
 _PICTURES = ("crops/", "sheets/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "reels/", "timelines/", "primary_person.npz")
@@ -73,8 +73,7 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
         FastfaceError: Lists the files that could not be removed; the others are removed.
         LockedError: A run holds `out`.
     """
-    if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
+    require_ledger(out)
     folder = OutputFolder(out)
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         exports = list(ledger.exports())
@@ -119,8 +118,8 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
 def _forget_all(ledger: Ledger) -> None:
     """Take all videos, and all exports that show or name persons, out of the ledger."""
     ledger.put_waiting({})  # in one step, since there may be thousands
+    ledger.drop_names([name.path for name in ledger.names()])
     for record in ledger.videos():
-        ledger.forget_copies(record.fingerprint)
         ledger.forget_video(record.video_id)
     for name in ledger.exports():
         if in_answer(name).startswith((*_PICTURES, *_PERSONS)):

@@ -26,15 +26,16 @@ from fastface.index.records import VideoRecord
 from fastface.index.track_archive import TrackArchive
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
-from fastface.indexing.video_names import drop_copies, list_waiting, settle_names
+from fastface.indexing.video_names import list_waiting, settle_videos
 from fastface.names import pluralize, shorten_lines
 from fastface.pipeline.coordinator import Coordinator
 from fastface.runtime.context import RunContext, describe_fresh, open_context
+from fastface.runtime.metrics import observe_metrics
 from fastface.runtime.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
-from fastface.runtime.stand_ins import remember_copies
+from fastface.runtime.stand_ins import drop_lost_names
 from fastface.search.archive_survey import survey
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.moments import answer_questions
@@ -74,7 +75,11 @@ def run(
         FastfaceError: The run failed; what is committed stays.
     """
     found = look_ahead(config, inputs, targets, out)
-    with open_context(config, out, observer, command) as context, write_report(context, "run", found) as result:
+    with (
+        observe_metrics(config.run.metrics, command, out, observer) as observed,
+        open_context(config, out, observed, command) as context,
+        write_report(context, "run", found) as result,
+    ):
         apply_asked_decisions(context)
         references = None
         with open_coordinator(context) as coordinator:
@@ -107,7 +112,8 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     """
     found = look_ahead(config, inputs, None, out)
     with (
-        open_context(config, out, observer, "scan") as context,
+        observe_metrics(config.run.metrics, "scan", out, observer) as observed,
+        open_context(config, out, observed, "scan") as context,
         write_report(context, "scan", found) as result,
         open_coordinator(context) as coordinator,
     ):
@@ -163,6 +169,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
         _conclude(context, result, started)
         raise
     _conclude(context, result, started)
+    context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
         finish_report(context, result)
 
@@ -236,21 +243,19 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
     # A video that no run has started loses its name: its file may have moved, and no result uses the name.
     records = context.ledger.videos(with_info=False)
     known = [record for record in records if record.scan_key]
-    files = found.videos
-    if not context.config.scan.copies:
-        files, copies = drop_copies(files, known)
-        result.skipped += copies
-        remember_copies(
-            context.ledger, {item.path: item.original for item in copies if item.original is not None}, known
-        )
-        for item in copies:
-            context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
-    videos = settle_names(files, known)
+    settled = settle_videos(
+        found.videos, found.skipped, known, context.ledger.names(), scans_copies=context.config.scan.copies
+    )
+    videos = settled.videos
+    result.skipped += settled.copies
+    for item in settled.copies:
+        context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
     _tell_renamed(context, videos, known)
-    result.inputs = tuple(videos)
+    drop_lost_names(context.ledger, [file.path for file in found.videos])
+    result.inputs = videos
     context.observer.begin(len(videos))
     scanner = open_scanner(context)
-    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos))
+    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos), settled.also)
     return scanner
 
 

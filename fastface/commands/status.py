@@ -16,6 +16,7 @@ from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.progress import ScanProgress, VideoProgress
+from fastface.runtime.stand_ins import list_names
 from fastface.search.decision_store import DecisionStore
 from fastface.search.earlier_answers import Answer, read_answers
 
@@ -58,9 +59,11 @@ class Status:
         not_done: One line for each video that a run has reached but not finished.
         share: Scanned share of all videos, by their length, 0–1; None if there are none.
         seconds_left: Estimated seconds until the scan ends; None without a scan, or if it is too early for an estimate.
+        speed: Seconds of video that the running scan covers per second; None in the same cases.
         scans: Scans of the folder in the log, the latest first.
         answers: The answers in the folder, the last one first; it has the folder itself, the others one of their own.
         decisions: Number of the user's decisions on answers, which later questions use.
+        also: {name of a video: further files with its content}; only videos that have such files.
         purged: Time of a `purge` of the folder, if nothing was scanned since; else None.
     """
 
@@ -69,10 +72,12 @@ class Status:
     not_done: tuple[str, ...]
     share: float | None = None
     seconds_left: float | None = None
+    speed: float | None = None
     scans: tuple[PastScan, ...] = ()
     answers: tuple[KeptAnswer, ...] = ()
     purged: str | None = None
     decisions: int = 0
+    also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_status(out: Path) -> Status:
@@ -89,6 +94,7 @@ def read_status(out: Path) -> Status:
         holder = find_holder(out)
         with Ledger(path, read_only=True) as ledger:
             videos = ledger.video_states()
+            also = list_names(ledger)
             units = {
                 video.video_id: ledger.units(video.video_id).values()
                 for video in videos
@@ -111,11 +117,12 @@ def read_status(out: Path) -> Status:
         dict(states),
         tuple(not_done),
         _share(videos, units) if videos else None,
-        None if begun is None else _seconds_left(videos, units, begun, now_done),
+        *((None, None) if begun is None else _measure_scan(videos, units, begun, now_done)),
         tuple(reversed(history.scans)),
         tuple(_list_answers(out)),
         None if videos else history.purged,
         len(DecisionStore.load(out / ".fastface").decisions),
+        {video: tuple(valid_text(str(path)) for path in paths) for video, paths in also.items()},
     )
 
 
@@ -140,10 +147,10 @@ def _share(videos: list[VideoState], units: Mapping[str, Iterable[UnitRecord]]) 
     return progress.share
 
 
-def _seconds_left(
+def _measure_scan(
     videos: list[VideoState], units: Mapping[str, Iterable[UnitRecord]], begun: datetime, now_done: set[str]
-) -> float | None:
-    """Estimate the seconds until the end at the speed of the run so far."""
+) -> tuple[float | None, float | None]:
+    """Estimate the seconds until the end of the running scan from its speed, and return both."""
     progress = ScanProgress(len(videos), started=0.0)
     for video in videos:
         if not video.is_begun:
@@ -152,12 +159,18 @@ def _seconds_left(
             progress.num_kept += 1
             continue
         progress.videos[video.video_id] = _progress(video, units.get(video.video_id, ()))
-    return progress.seconds_left((datetime.now(UTC) - begun).total_seconds()) if progress.share < 1 else None
+    elapsed = (datetime.now(UTC) - begun).total_seconds()
+    if progress.share >= 1:
+        return None, None
+    return progress.seconds_left(elapsed), progress.measure_speed(elapsed)
 
 
 def _progress(video: VideoState, units: Iterable[UnitRecord]) -> VideoProgress:
     covered = sum((unit.covered for unit in units if not unit.dense), Fraction(0))
-    return VideoProgress(video.duration, float(covered), is_finished=video.state != "scanning")
+    is_finished = video.state != "scanning"
+    return VideoProgress(
+        video.duration, video.duration or 0.0 if is_finished else float(covered), is_finished=is_finished
+    )
 
 
 @dataclass(slots=True)

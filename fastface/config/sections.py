@@ -362,6 +362,11 @@ class RunConfig(Section):
     max_hours: Annotated[float | None, Shown("HOURS", default="no end")] = Field(
         None, gt=0, le=8784, description="Stop after this many hours. The same command continues later."
     )
+    metrics: Annotated[Path | None, Shown("FILE", default="none")] = Field(
+        None,
+        description="Write the progress to this file for Prometheus, every 15 seconds and at the end. The name must "
+        "end in .prom for node_exporter.",
+    )
 
     def seconds_left(self, now: datetime | None = None) -> float | None:
         """Return the maximum duration of a run that begins now, in seconds; None for no limit.

@@ -35,7 +35,6 @@ from fastface.runtime.context import RunContext
 from fastface.runtime.resources import num_cores
 from fastface.search.searcher import VideoFindings
 from fastface.types import ClipCut, Span, SpanRow, VideoInfo
-from fastface.video.fingerprint import fingerprint
 
 _Stamp = tuple[int, int]
 """Inode and time of change."""
@@ -294,7 +293,7 @@ def _is_changed(records: Iterable[VideoRecord]) -> dict[str, str]:
     changed = {}
     for record in records:
         try:
-            if fingerprint(record.path) != record.file_print:
+            if not record.has_unchanged_file():
                 changed[record.video_id] = f"{record.video_id} changed since it was scanned: run again to scan it"
         except InputError as error:
             gone = f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}"

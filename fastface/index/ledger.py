@@ -1,4 +1,4 @@
-"""Store committed units, finished videos and exported files in SQLite, in OUT/.fastface.
+"""Store committed units, finished videos, their names and exported files in SQLite, in OUT/.fastface.
 
 The scan and the export write it; commands read it. A row is written only after its file has its final name. So a
 killed run may leave a file without a row. The next run makes that file again under the same name. A row without a file
@@ -19,9 +19,9 @@ from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
-from fastface.index.records import CopyRecord, UnitRecord, VideoRecord, VideoState, info_from_text, info_to_text
+from fastface.index.records import NameRecord, UnitRecord, VideoRecord, VideoState, info_from_text, info_to_text
 
-_VERSION = 6
+_VERSION = 7
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
 
 _TABLES = f"""
@@ -29,8 +29,9 @@ BEGIN;
 CREATE TABLE IF NOT EXISTS videos (
     video_id TEXT PRIMARY KEY, path BLOB NOT NULL, fingerprint TEXT NOT NULL, scan_key TEXT NOT NULL,
     state TEXT NOT NULL, reason TEXT NOT NULL, coverage REAL, info TEXT, num_units INTEGER NOT NULL,
-    copy_print TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS copies (path BLOB PRIMARY KEY, fingerprint TEXT NOT NULL, original TEXT NOT NULL);
+    stamp TEXT NOT NULL, disk BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS names (
+    path BLOB PRIMARY KEY, fingerprint TEXT NOT NULL, stamp TEXT NOT NULL, disk BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS units (
     video_id TEXT NOT NULL, key TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (video_id, key));
 CREATE TABLE IF NOT EXISTS exports (path TEXT PRIMARY KEY, key TEXT NOT NULL, facts TEXT NOT NULL);
@@ -41,7 +42,7 @@ COMMIT;
 
 _VIDEOS = "SELECT * FROM videos ORDER BY video_id"
 _VIDEOS_WITHOUT_INFO = (
-    "SELECT video_id, path, fingerprint, scan_key, state, reason, coverage, NULL, num_units, copy_print "
+    "SELECT video_id, path, fingerprint, scan_key, state, reason, coverage, NULL, num_units, stamp, disk "
     "FROM videos ORDER BY video_id"
 )
 _BLOCK_ROWS = 1000
@@ -133,6 +134,13 @@ class Ledger:
             for video_id, state, reason, is_begun, text in self._iterate(query)
         ]
 
+    def count_states(self) -> dict[str, int]:
+        """Return {state: number of videos}; `waiting` for videos that no run has started."""
+        rows = self._rows(
+            "SELECT CASE scan_key WHEN '' THEN 'waiting' ELSE state END AS shown, COUNT(*) FROM videos GROUP BY shown"
+        )
+        return dict(rows)
+
     def put_video(self, record: VideoRecord, last_unit: UnitRecord | None = None) -> None:
         """Write or replace the record of a video, and the unit that finished it if one is given."""
         info = None if record.info is None else info_to_text(record.info)
@@ -140,7 +148,7 @@ class Ledger:
             if last_unit is not None:
                 self._insert_unit(record.video_id, last_unit)
             self._database.execute(
-                "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     record.video_id,
                     os.fsencode(record.path),
@@ -151,7 +159,8 @@ class Ledger:
                     record.coverage,
                     info,
                     record.num_units,
-                    record.copy_print,
+                    record.stamp,
+                    os.fsencode(record.disk),
                 ),
             )
 
@@ -167,7 +176,7 @@ class Ledger:
         with self._transaction("waiting"):
             self._database.execute("DELETE FROM videos WHERE scan_key = ''")
             self._database.executemany(
-                "INSERT OR IGNORE INTO videos VALUES (?, ?, '', '', 'scanning', '', NULL, NULL, 0, '')", rows
+                "INSERT OR IGNORE INTO videos VALUES (?, ?, '', '', 'scanning', '', NULL, NULL, 0, '', x'')", rows
             )
 
     def forget_video(self, video_id: str) -> None:
@@ -190,22 +199,29 @@ class Ledger:
             with self._lock, self._translate():
                 rows = cursor.fetchmany(_BLOCK_ROWS)
 
-    def put_copies(self, copies: Iterable[CopyRecord]) -> None:
-        """Write the records of files that are copies of videos; replace earlier records of the same files."""
-        rows = [(os.fsencode(copy.path), copy.fingerprint, copy.original) for copy in copies]
+    def put_names(self, names: Iterable[NameRecord]) -> None:
+        """Write further names of videos; replace earlier records of the same files."""
+        rows = [(os.fsencode(one.path), one.fingerprint, one.stamp, os.fsencode(one.disk)) for one in names]
         if rows:
-            with self._transaction("copies"):
-                self._database.executemany("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", rows)
+            with self._transaction("names"):
+                self._database.executemany("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?)", rows)
 
-    def copies(self) -> list[CopyRecord]:
-        """Return all known copies, ordered by path."""
-        rows = self._rows("SELECT path, fingerprint, original FROM copies ORDER BY path")
-        return [CopyRecord(Path(os.fsdecode(path)), own, original) for path, own, original in rows]
+    def names(self) -> list[NameRecord]:
+        """Return all further names of videos, ordered by path."""
+        rows = self._rows("SELECT path, fingerprint, stamp, disk FROM names ORDER BY path")
+        return [NameRecord(Path(os.fsdecode(path)), own, stamp, os.fsdecode(disk)) for path, own, stamp, disk in rows]
 
-    def forget_copies(self, original: str) -> None:
-        """Delete the copies of a video."""
-        with self._transaction("forget-copies"):
-            self._database.execute("DELETE FROM copies WHERE original = ?", (original,))
+    def drop_names(self, paths: Iterable[Path]) -> None:
+        """Delete names whose file is gone, or has other content."""
+        rows = [(os.fsencode(path),) for path in paths]
+        if rows:
+            with self._transaction("drop-names"):
+                self._database.executemany("DELETE FROM names WHERE path = ?", rows)
+
+    def forget_names(self, fingerprint: str) -> None:
+        """Delete all further names of a video."""
+        with self._transaction("forget-names"):
+            self._database.execute("DELETE FROM names WHERE fingerprint = ?", (fingerprint,))
 
     def put_unit(self, video_id: str, record: UnitRecord) -> None:
         """Record a committed unit."""
@@ -325,7 +341,7 @@ def _to_seconds(fraction: str) -> float:
 
 
 def _to_record(row: tuple[Any, ...]) -> VideoRecord:
-    video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, copy_print = row
+    video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, stamp, disk = row
     place = Path(os.fsdecode(path))
     return VideoRecord(
         video_id=video_id,
@@ -337,7 +353,8 @@ def _to_record(row: tuple[Any, ...]) -> VideoRecord:
         coverage=coverage,
         info=None if info is None else info_from_text(info, place),
         num_units=num_units,
-        copy_print=copy_print,
+        stamp=stamp,
+        disk=os.fsdecode(disk),
     )
 
 

@@ -1,4 +1,4 @@
-"""Define the rows of the ledger: videos, copies and committed units, and their conversion to JSON.
+"""Define the rows of the ledger: videos, their further names and committed units, and their conversion to JSON.
 
 `ledger` stores them; the scan, the export and `status` read them. A changed field needs a new version of the ledger.
 """
@@ -11,7 +11,9 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
+from fastface.errors import InputError
 from fastface.types import FrameCounts, Size, VideoInfo
+from fastface.video.fingerprint import is_unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,16 @@ class VideoRecord:
     Attributes:
         video_id: The video's name in OUT.
         path: Path of the file or sequence.
-        fingerprint: Fingerprint of the scanned file; if it changes, everything is done again.
+        fingerprint: Fingerprint of the scanned content; if it changes, everything is done again. Empty if the content
+            changed during the scan.
         scan_key: Digest of every setting that the index depends on.
         state: `scanning` until finished, then one of the states of the run's report.
         reason: Reason why the state is not `done`; empty if it is.
         coverage: Decoded share of the declared duration, 0–1; None if no duration is declared.
         info: Result of the probe; None if the probe failed.
         num_units: Number of units of the video.
-        copy_print: Fingerprint of the file at `path` if a copy took the place of the scanned file; else empty.
+        stamp: Size and times of the file at `path` when its content was read.
+        disk: Mount point of the file system that holds the file; empty if unknown.
     """
 
     video_id: str
@@ -40,12 +44,16 @@ class VideoRecord:
     coverage: float | None = None
     info: VideoInfo | None = None
     num_units: int = 0
-    copy_print: str = ""
+    stamp: str = ""
+    disk: str = ""
 
-    @property
-    def file_print(self) -> str:
-        """Return the fingerprint that the file at `path` has while it is unchanged."""
-        return self.copy_print or self.fingerprint
+    def has_unchanged_file(self) -> bool:
+        """Return whether the file at `path` has the scanned content.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        return is_unchanged(self.path, self.fingerprint, self.stamp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,20 @@ class VideoState:
 
 
 @dataclass(frozen=True, slots=True)
-class CopyRecord:
-    """A file with the same content as a video, which was left out of a scan."""
+class NameRecord:
+    """A further file with the content of a video: a copy or a link. It is not scanned."""
 
     path: Path
-    fingerprint: str  # of the file itself
-    original: str  # fingerprint of the video
+    fingerprint: str  # of the video
+    stamp: str  # size and times of this file when its content was read
+    disk: str  # mount point of the file system that holds this file
+
+    def has_unchanged_file(self) -> bool:
+        """Return whether this file has the content of the video; false if it cannot be read."""
+        try:
+            return is_unchanged(self.path, self.fingerprint, self.stamp)
+        except InputError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

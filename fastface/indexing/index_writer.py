@@ -30,7 +30,7 @@ from fastface.runtime.index_settings import IndexSettings
 from fastface.tracking.body_tracks import link_bodies
 from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, VideoInfo
-from fastface.video.fingerprint import fingerprint
+from fastface.video.fingerprint import read_stamp, was_written
 from fastface.video.frames.shots import number_shots
 
 _CHANGED = "still being written; run again later"
@@ -201,7 +201,7 @@ class IndexWriter:
         state, reason = verdict.state, verdict.reason
         if change := _change(record):
             # The fingerprint is removed, so that another run scans the file again even if its old content returns.
-            record = replace(record, fingerprint="")
+            record = replace(record, fingerprint="", stamp="")
             state = "unstable" if change == _CHANGED else "partial" if state == "done" else state
             reason = change if change == _CHANGED or not reason else f"{change}: {reason}"
         fail_point("scan.merge")
@@ -274,9 +274,10 @@ def _complete(info: VideoInfo, units: Sequence[UnitRecord], *, is_done: bool) ->
 def _change(record: VideoRecord) -> str:
     """Describe the change of a file since it was probed; empty if there is none."""
     try:
-        return "" if fingerprint(record.path) == record.fingerprint else _CHANGED
+        is_changed = was_written(record.stamp, read_stamp(record.path)) or not record.has_unchanged_file()
     except InputError as error:
         return f"the file disappeared while it was read ({error.reason})"
+    return _CHANGED if is_changed else ""
 
 
 _MOST_GIVEN = 2

@@ -3,7 +3,8 @@
 `commands.run` calls it in the main process. The thread of `index_writer` commits the units and finishes the videos.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -13,7 +14,7 @@ from fastface.distribution import VERSION
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
-from fastface.index.records import VideoRecord
+from fastface.index.records import NameRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.video_state import was_unread
 from fastface.indexing.index_writer import Commit, IndexWriter, WriterThread
@@ -31,9 +32,11 @@ from fastface.pipeline.messages import VideoProbed, VideoRefused
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.observer import Observer
+from fastface.runtime.stand_ins import move_video, put_moved
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.fingerprint import fingerprint, is_unchanged
+from fastface.video.disks import find_disk
+from fastface.video.fingerprint import fingerprint, read_stamp, was_written
 from fastface.video.frames.frame import UnitReport
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
@@ -60,6 +63,7 @@ class Scanner:
         self._settings = settings
         self._observer = observer
         self._told: set[str] = set()
+        self._also: dict[str, tuple[Path, ...]] = {}
         self._thread: WriterThread
         self._writer = IndexWriter(root, ledger, settings)
         self.num_lost_looks = 0
@@ -69,15 +73,23 @@ class Scanner:
         """Report the number of hits of each committed stretch to the observer from now on."""
         self._writer.count_hits = count_hits
 
-    def admit(self, files: Iterable[VideoFile], coordinator: Coordinator, waiting: Iterable[VideoFile] = ()) -> None:
+    def admit(
+        self,
+        files: Iterable[VideoFile],
+        coordinator: Coordinator,
+        waiting: Iterable[VideoFile] = (),
+        also: Mapping[str, tuple[Path, ...]] | None = None,
+    ) -> None:
         """Queue the videos that are not in the index, and start the coordinator's processes if there are any.
 
         Args:
             files: The videos.
             coordinator: Scans them.
             waiting: Videos that earlier scans did not reach; they stay waiting.
+            also: {name of a video: further files with its content}.
         """
         num_outdated, is_any = 0, False
+        self._also = dict(also or {})
         files = tuple(files)
         self._ledger.put_waiting({file.video_id: file.path for file in (*waiting, *files)})
         pictured = self._ledger.pictured_videos()
@@ -85,6 +97,7 @@ class Scanner:
         for file in files:
             brief = known[file.video_id]
             if self._is_up_to_date(file, brief, has_pictures=file.video_id in pictured):
+                self._put_names(file.video_id)
                 self._observer.video_kept(file.video_id)
                 continue
             num_outdated += brief.scan_key not in ("", self._settings.key)
@@ -127,20 +140,35 @@ class Scanner:
         wanted |= ({"portraits"} if has_pictures else set()) | ({"bodies"} if self._settings.has_bodies else set())
         if brief.num_units and not {f"{name}.parquet" for name in wanted} <= files:
             return False
-        try:
-            is_same = is_unchanged(file.path, brief.file_print)
-        except InputError:
-            return False
         if brief.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):
             return False
-        if is_same and file.path != brief.path:
+        try:
+            stamp = read_stamp(file.path)
+            # What could not be decoded may lie between the blocks of the fingerprint, and may be there now.
+            is_doubtful = brief.state != "done" and was_written(brief.stamp, stamp)
+            if stamp != brief.stamp and (is_doubtful or fingerprint(file.path) != brief.fingerprint):
+                return False
+        except InputError:
+            return False
+        if stamp != brief.stamp or file.path != brief.path:
             record = self._ledger.video(file.video_id)
-            assert record is not None
-            info = record.info and replace(record.info, path=file.path)
-            self._ledger.put_video(replace(record, path=file.path, info=info))
-        if is_same and "units" in files:
+            assert record is not None, file.video_id
+            put_moved(self._ledger, record, move_video(record, file.path, stamp, find_disk(file.path)))
+        if "units" in files:
             index.drop_units()
-        return is_same
+        return True
+
+    def _put_names(self, video_id: str) -> None:
+        """Record the further files of a video whose content is known."""
+        paths = self._also.pop(video_id, ())
+        if not paths:
+            return
+        record, found = self._ledger.video(video_id), []
+        assert record is not None, video_id
+        for path in paths:
+            with suppress(InputError):  # gone meanwhile
+                found.append(NameRecord(path, record.fingerprint, read_stamp(path), find_disk(path)))
+        self._ledger.put_names(found)
 
     def _take(self, event: Event, coordinator: Coordinator) -> None:
         fail_point(f"scan.{type(event).__name__}")
@@ -164,6 +192,7 @@ class Scanner:
                 self._observer.note(f"{event.name}: {event.text}")
             case ProcessExited():
                 self._observer.note(f"{event.name} failed and was started again: {event.reason}")
+                self._observer.process_replaced()
 
     def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
         video_id = event.file.video_id
@@ -175,12 +204,15 @@ class Scanner:
             scan_key=self._settings.key,
             info=event.info,
             num_units=len(event.units),
+            stamp=event.stamp,
+            disk=find_disk(event.file.path),
         )
         known = self._ledger.video(video_id)
-        if known is None or replace(known, state="scanning", info=event.info, path=record.path) != record:
+        if known is None or not _continues(known, record):
             self._ledger.forget_video(video_id)
             index.remove()
-        self._ledger.put_video(record)
+        put_moved(self._ledger, known or record, record)
+        self._put_names(video_id)
         known_units = self._ledger.units(video_id).items()
         committed = {key for key, unit in known_units if not was_unread(unit) and (unit.lost or index.holds(unit))}
         missing = [unit for unit in event.units if unit.key not in committed]
@@ -193,13 +225,14 @@ class Scanner:
     def _refuse(self, event: VideoRefused) -> None:
         file = event.file
         try:
-            print_now = fingerprint(file.path)
+            stamp, print_now = read_stamp(file.path), fingerprint(file.path)
         except InputError:
-            print_now = ""
+            stamp = print_now = ""
         self._ledger.forget_video(file.video_id)
         VideoIndex(self._root, file.video_id).remove()
         record = VideoRecord(file.video_id, file.path, print_now, self._settings.key, event.state, event.reason)
-        self._ledger.put_video(record)
+        self._ledger.put_video(replace(record, stamp=stamp, disk=find_disk(file.path)))
+        self._put_names(file.video_id)
         self.finished.add(file.video_id)
         self._observer.video_finished(file.video_id, event.state, event.reason)
 
@@ -216,6 +249,12 @@ class Scanner:
             if commit.finished is not None:
                 self.finished.add(commit.video_id)
                 self._observer.video_finished(commit.video_id, commit.finished.state, commit.finished.reason)
+
+
+def _continues(known: VideoRecord, now: VideoRecord) -> bool:
+    """Return whether the committed units of a video are of the same content, with the same settings."""
+    was = replace(known, state=now.state, info=now.info, path=now.path, stamp=now.stamp, disk=now.disk)
+    return was == now and not was_written(known.stamp, now.stamp)
 
 
 def open_scanner(context: RunContext) -> Scanner:

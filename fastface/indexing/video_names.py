@@ -1,79 +1,82 @@
-"""Name the videos in OUT. A name stays the same from run to run and is never reused for another file.
+"""Match the discovered files with the videos in OUT by content, and name new videos.
 
-The scan calls it before it admits videos. Copies of a searched video get no second name.
+The scan calls it before it admits videos. The content is the identity: a renamed or moved file keeps its video's name
+in OUT, and files of equal content are one video. A name in OUT is never reused for other content by accident.
 """
 
 import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastface.errors import InputError
-from fastface.index.records import VideoRecord
+from fastface.index.records import NameRecord, VideoRecord
 from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
-from fastface.video.fingerprint import content_digest, fingerprint
+from fastface.video.fingerprint import fingerprint, fingerprint_start, read_stamp, size_of
 
 
-def settle_names(videos: Sequence[VideoFile], known: Iterable[VideoRecord]) -> tuple[VideoFile, ...]:
-    """Return the same videos, with names that agree with OUT's ledger.
+@dataclass(frozen=True, slots=True)
+class SettledVideos:
+    """The videos of a scan.
 
-    A path keeps its name. A new path gets a known name only if the known path is gone and the file is the same: then it
-    was moved, or renamed.
+    Attributes:
+        videos: Each content once, in the order of the inputs, with names that agree with OUT.
+        also: {name of a video in OUT: its further files among the inputs}.
+        copies: The same files as inputs that are not scanned.
+    """
+
+    videos: tuple[VideoFile, ...]
+    also: Mapping[str, tuple[Path, ...]]
+    copies: tuple[Skipped, ...]
+
+
+def settle_videos(
+    files: Sequence[VideoFile],
+    skipped: Iterable[Skipped],
+    known: Sequence[VideoRecord],
+    names: Iterable[NameRecord],
+    *,
+    scans_copies: bool = False,
+) -> SettledVideos:
+    """Match files with the ledger's videos: first by content, then by path.
+
+    Of files with equal content, the one in the ledger is scanned, else the first. A video in another place, or under
+    another name, represents its copies.
 
     Args:
-        videos: The discovered videos, with distinct names.
-        known: The ledger's videos.
+        files: The discovered videos, with distinct names.
+        skipped: The inputs that discovery left out; links to the same file are further names of its video.
+        known: The ledger's videos that a scan has started.
+        names: Their further names.
+        scans_copies: True if each file is a video of its own.
     """
-    by_path = {record.path: record for record in known}
-    by_name = {casefold_name(record.video_id): record for record in by_path.values()}
-    taken = set(by_name)
-    there = {file.path for file in videos}
-    gone = {record.file_print: record for record in by_path.values() if record.path not in there and _is_gone(record)}
-    settled = []
-    for file in videos:
-        name = by_path[file.path].video_id if file.path in by_path else _old_name(file, gone)
-        name = name or _new_name(file, by_name, taken)
-        taken.add(casefold_name(name))
-        settled.append(file if name == file.video_id else replace(file, video_id=name))
-    return tuple(settled)
-
-
-def drop_copies(
-    videos: Sequence[VideoFile], known: Iterable[VideoRecord]
-) -> tuple[tuple[VideoFile, ...], tuple[Skipped, ...]]:
-    """Return the videos without copies of each other or of searched videos, and the reason for each that is left out.
-
-    Of copies, the one in the ledger stays, else the first. A copy of a video in another place represents that video.
-
-    Args:
-        videos: The discovered videos.
-        known: The ledger's videos.
-    """
-    records = {record.path: record for record in known}
-    own = {file.path for file in videos}
-    elsewhere = [VideoFile(path, record.video_id) for path, record in records.items() if path not in own]
-    by_size: dict[int, list[VideoFile]] = {}
-    # Files in the ledger come first, so that they are the originals.
-    for file in sorted([*videos, *elsewhere], key=lambda file: file.path not in records):
-        if not file.sequence and (size := _size(file.path)):
-            by_size.setdefault(size, []).append(file)
-    originals: dict[Path, VideoFile] = {}
-    for files in by_size.values():
-        if len(files) > 1 and any(file.path in own for file in files):
-            for alike in _sampled_alike(files, records):
-                originals |= _list_copies(alike)
-    skipped = [
-        Skipped(
-            file.path,
-            f"the same film as {str(originals[file.path].path)!r}, which is searched once",
-            original=originals[file.path].path,
-        )
-        for file in videos
-        if file.path in originals
-    ]
-    kept = dict.fromkeys(originals.get(file.path, file) for file in videos)
-    return tuple(kept), tuple(skipped)
+    settlement = _Settlement(known)
+    content = _identify(files, known, names)
+    by_content: dict[str, list[VideoFile]] = {}
+    for file in files:
+        by_content.setdefault(content.get(file.path, str(file.path)), []).append(file)
+    by_print: dict[str, list[VideoRecord]] = {}
+    for record in known:
+        by_print.setdefault(record.fingerprint, []).append(record)
+    for found, group in by_content.items():
+        records = by_print.get(found, [])
+        if scans_copies:
+            settlement.claim_each(group, records)
+        elif records:
+            settlement.claim_one(group, records)
+    for group in by_content.values():
+        for files_alike in [[file] for file in group] if scans_copies else [group]:
+            settlement.name_group(files_alike)
+    videos = dict.fromkeys(settlement.chosen[file.path] for file in files)
+    copies = tuple(_describe_copy(file, settlement.chosen[file.path]) for file in files if settlement.is_copy(file))
+    also: dict[str, dict[Path, None]] = {}
+    links = [(item.path.absolute(), item.original) for item in skipped if item.original is not None]
+    for path, original in [*((item.path, item.path) for item in copies), *links]:
+        film = settlement.chosen.get(original)
+        if film is not None and path != film.path:
+            also.setdefault(film.video_id, {})[path] = None
+    return SettledVideos(tuple(videos), {name: tuple(paths) for name, paths in also.items()}, copies)
 
 
 def list_waiting(
@@ -96,78 +99,121 @@ def list_waiting(
             continue
         name = record.video_id
         if holder := taken.get(casefold_name(name)):
-            if _size(holder.path) == _size(record.path):
+            if size_of(_read_stamp(holder.path)) == size_of(_read_stamp(record.path)):
                 continue
             name = with_path_digest(name, str(record.path))
         waiting.append(VideoFile(record.path, name))
     return tuple(waiting)
 
 
-def _sampled_alike(files: Sequence[VideoFile], records: Mapping[Path, VideoRecord]) -> Iterator[list[VideoFile]]:
-    """Group files of one size by three samples of their content; the ledger has the samples of known files."""
-    groups: dict[str, list[VideoFile]] = {}
-    for file in files:
-        try:
-            status = file.path.stat()
-            record = records.get(file.path)
-            is_known = record is not None and record.file_print.startswith(f"{status.st_size}-{status.st_mtime_ns}-")
-            found = record.file_print if record is not None and is_known else fingerprint(file.path)
-        except (OSError, InputError):
-            continue  # the scan reports the reason
-        groups.setdefault(found.rpartition("-")[2], []).append(file)
-    return (group for group in groups.values() if len(group) > 1)
+@dataclass(slots=True)
+class _Settlement:
+    """The choice of a video for each file.
+
+    Attributes:
+        known: The ledger's videos.
+        chosen: {path of a file: its video, with the file to scan}.
+    """
+
+    known: Sequence[VideoRecord]
+    chosen: dict[Path, VideoFile] = field(default_factory=dict)
+    _claimed: set[str] = field(default_factory=set)
+    _by_path: dict[Path, VideoRecord] = field(init=False)
+    _taken: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_path = {record.path: record for record in self.known}
+        self._taken = {casefold_name(record.video_id) for record in self.known}
+
+    def is_copy(self, file: VideoFile) -> bool:
+        """Return whether another file is scanned instead."""
+        return self.chosen[file.path].path != file.path
+
+    def claim_one(self, group: Sequence[VideoFile], records: Sequence[VideoRecord]) -> None:
+        """Give all files of one content the video of the ledger with this content."""
+        by_path = {file.path: file for file in group}
+        record = next((record for record in records if record.path in by_path), None)
+        if record is not None:
+            film = replace(by_path[record.path], video_id=record.video_id)
+        else:
+            record = next(filter(_is_there, records), None)
+            film = VideoFile(record.path, record.video_id) if record is not None else group[0]
+            film = replace(film, video_id=(record or records[0]).video_id)
+        self._choose(group, film)
+
+    def claim_each(self, group: Sequence[VideoFile], records: Sequence[VideoRecord]) -> None:
+        """Give each file of one content a video of its own: that of its path, else one whose file is gone."""
+        paths = {file.path for file in group}
+        by_path = {record.path: record for record in records}
+        gone = iter([record for record in records if record.path not in paths and not _is_there(record)])
+        for file in group:
+            record = by_path.get(file.path) or next(gone, None)
+            if record is not None:
+                self._choose([file], replace(file, video_id=record.video_id))
+
+    def name_group(self, group: Sequence[VideoFile]) -> None:
+        """Name a new video, unless it has a claim. New content at a known path takes the video's place."""
+        if group[0].path in self.chosen:
+            return
+        for file in group:
+            record = self._by_path.get(file.path)
+            if record is not None and record.video_id not in self._claimed:
+                self._choose(group, replace(file, video_id=record.video_id))
+                return
+        film, name = group[0], group[0].video_id
+        while casefold_name(name) in self._taken:
+            name = with_path_digest(name, str(film.path))
+        self._choose(group, replace(film, video_id=name))
+
+    def _choose(self, group: Iterable[VideoFile], film: VideoFile) -> None:
+        self._claimed.add(film.video_id)
+        self._taken.add(casefold_name(film.video_id))
+        for file in group:
+            self.chosen[file.path] = film
 
 
-def _list_copies(files: Sequence[VideoFile]) -> dict[Path, VideoFile]:
-    """Return {path of a copy: the first file with the same content} among files of one size."""
-    first: dict[str, VideoFile] = {}
-    copies = {}
-    for file in files:
+def _describe_copy(file: VideoFile, film: VideoFile) -> Skipped:
+    return Skipped(file.path, f"the same film as {str(film.path)!r}, which is searched once", original=film.path)
+
+
+def _identify(files: Iterable[VideoFile], known: Iterable[VideoRecord], names: Iterable[NameRecord]) -> dict[Path, str]:
+    """Return the fingerprint of each file whose content may be that of another file or of a known video.
+
+    Little is read: nothing of a file with a known stamp or a size of its own, one block of a file with a start of its
+    own.
+    """
+    records = [record for record in known if record.fingerprint]
+    remembered = {name.path: (name.stamp, name.fingerprint) for name in names}
+    remembered |= {record.path: (record.stamp, record.fingerprint) for record in records}
+    stamps = {file.path: stamp for file in files if size_of(stamp := _read_stamp(file.path)) > 0}
+    found = {path: remembered[path][1] for path, stamp in stamps.items() if remembered.get(path, ("",))[0] == stamp}
+    sizes = Counter(map(size_of, stamps.values())) + Counter({size_of(record.fingerprint) for record in records})
+    unsure = [path for path, stamp in stamps.items() if path not in found and sizes[size_of(stamp)] > 1]
+    starts = dict(_read_all(unsure, fingerprint_start))
+    counts = Counter(starts.values())
+    counts.update({one.rpartition("-")[0] for one in (*found.values(), *(record.fingerprint for record in records))})
+    return found | dict(_read_all([path for path, start in starts.items() if counts[start] > 1], fingerprint))
+
+
+def _read_all(paths: Iterable[Path], read: Callable[[Path], str]) -> Iterator[tuple[Path, str]]:
+    for path in paths:
         try:
-            original = first.setdefault(content_digest(file.path), file)
+            yield path, read(path)
         except InputError:
             continue  # the scan reports the reason
-        if original is not file:
-            copies[file.path] = original
-    return copies
 
 
-def _size(path: Path) -> int:
-    """Return the bytes of a regular file; 0 of anything else."""
+def _read_stamp(path: Path) -> str:
+    """Return the stamp of a file; empty if it cannot be read, which the scan reports."""
     try:
-        status = path.stat()
-    except OSError:
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
-
-
-def _new_name(file: VideoFile, by_name: dict[str, VideoRecord], taken: set[str]) -> str:
-    name = file.video_id
-    while casefold_name(name) in taken:
-        holder = by_name.get(casefold_name(name))
-        if holder is not None and _was_moved(holder, file):
-            return holder.video_id
-        name = with_path_digest(name, str(file.path))
-    return name
-
-
-def _old_name(file: VideoFile, gone: dict[str, VideoRecord]) -> str:
-    """Return the name of the same file in the records of gone videos; empty if there is none."""
-    try:
-        found = gone.pop(fingerprint(file.path), None) if gone else None
+        return read_stamp(path)
     except InputError:
         return ""
-    return found.video_id if found is not None else ""
 
 
-def _is_gone(record: VideoRecord) -> bool:
-    return bool(record.fingerprint) and not os.path.lexists(record.path)
-
-
-def _was_moved(record: VideoRecord, file: VideoFile) -> bool:
-    if os.path.lexists(record.path):
-        return False
+def _is_there(record: VideoRecord) -> bool:
+    """Return whether a video's file still has its content."""
     try:
-        return fingerprint(file.path) == record.file_print
+        return record.has_unchanged_file()
     except InputError:
         return False

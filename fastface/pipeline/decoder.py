@@ -37,7 +37,7 @@ from fastface.pipeline.process import HeartbeatTimer
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry, VideoInfo
 from fastface.video.decode import open_source
-from fastface.video.fingerprint import fingerprint
+from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.frame import SampledFrame
 from fastface.video.frames.planes import PlaneWriter
@@ -150,6 +150,7 @@ class _Decoder:
         settings = self._settings
         try:
             # A file that changes during the probe must not get the fingerprint of its new content.
+            stamp = read_stamp(task.file.path)
             before = fingerprint(task.file.path)
             found = probe(task.file, settings.max_pixels, self.is_alive)
         except VideoError as error:
@@ -161,7 +162,7 @@ class _Decoder:
         finally:
             _release_memory()
         units = plan_units(found, settings.sampling, settings.unit_seconds)
-        self._connection.send(VideoProbed(task.file, found.info, units, before))
+        self._connection.send(VideoProbed(task.file, found.info, units, before, stamp))
 
     def _decode(self, task: DecodeUnit) -> None:
         try:

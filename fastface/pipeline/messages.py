@@ -219,7 +219,8 @@ class VideoProbed:
     file: VideoFile
     info: VideoInfo
     units: tuple[Unit, ...]
-    fingerprint: str
+    fingerprint: str  # of the content
+    stamp: str  # size and times of the file before it was read
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
-from fastface.runtime.stand_ins import put_stand_ins
+from fastface.runtime.stand_ins import list_names, put_stand_ins
 from fastface.types import FrameCounts
 from fastface.video.discover import VideoFile
 
@@ -67,18 +67,22 @@ class RunContext:
 
     def outcomes(self) -> tuple[VideoOutcome, ...]:
         """Return the final state of all videos of the ledger, by name."""
-        fresh = self.config.run.fresh
-        return tuple(_outcome(record, units, fresh=fresh) for record, units in self.ledger.iterate_videos())
+        fresh, also = self.config.run.fresh, list_names(self.ledger)
+        return tuple(
+            _outcome(record, units, also.get(record.video_id, ()), fresh=fresh)
+            for record, units in self.ledger.iterate_videos()
+        )
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
         """Return the state of each of these videos, by name, including videos that were not reached."""
-        fresh, wanted = self.config.run.fresh, {file.video_id: file.path for file in files}
+        fresh, also = self.config.run.fresh, list_names(self.ledger)
+        wanted = {file.video_id: file.path for file in files}
         known = {
-            record.video_id: _outcome(record, units, fresh=fresh)
+            record.video_id: _outcome(record, units, also.get(record.video_id, ()), fresh=fresh)
             for record, units in self.ledger.iterate_videos(wanted)
         }
         unseen = (VideoRecord(video_id, path, "", "") for video_id, path in wanted.items() if video_id not in known)
-        known |= {record.video_id: _outcome(record, [], fresh=fresh) for record in unseen}
+        known |= {record.video_id: _outcome(record, [], (), fresh=fresh) for record in unseen}
         return tuple(known[video_id] for video_id in sorted(known))
 
     def num_left(self, files: Iterable[VideoFile]) -> int:
@@ -89,6 +93,7 @@ class RunContext:
     def forget(self) -> None:
         """Remove the index and all exports for `--fresh`, but keep the answers of earlier searches."""
         for record in self.ledger.videos():
+            self.ledger.forget_names(record.fingerprint)
             self.ledger.forget_video(record.video_id)
             VideoIndex(self.out.index, record.video_id).remove()
         remove_track_archive(self.out.index)
@@ -156,7 +161,7 @@ def _is_begun(folder: OutputFolder) -> bool:
         return ledger.has_scans() or bool(ledger.exports())
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> VideoOutcome:
+def _outcome(record: VideoRecord, units: list[UnitRecord], also: tuple[Path, ...], *, fresh: bool) -> VideoOutcome:
     counts = units[0] if len(units) == 1 else sum(units, FrameCounts())
     seconds = Counter[str]()
     for unit in units:
@@ -181,4 +186,5 @@ def _outcome(record: VideoRecord, units: list[UnitRecord], *, fresh: bool) -> Vi
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
         remark=describe_video(record, counts.sampled, counts.faces),
+        also=also,
     )

@@ -15,17 +15,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 
 from fastface.errors import ConfigError, FastfaceError, SpaceError
 from fastface.files import space_checked
 from fastface.names import valid_text
-from fastface.runtime.networks import Networks
-from fastface.runtime.observer import Observer
+from fastface.runtime.observer import Observer, RelayObserver
 
 
-class EventLog(Observer):
+class EventLog(RelayObserver):
     """Log the important events, and pass all events on to another observer.
 
     Args:
@@ -40,7 +38,7 @@ class EventLog(Observer):
     def __init__(self, descriptor: int, path: Path, inner: Observer) -> None:
         self._descriptor = descriptor
         self._path = path
-        self._inner = inner
+        super().__init__(inner)
 
     def write(self, event: str, **facts: object) -> None:
         """Append one line."""
@@ -48,30 +46,10 @@ class EventLog(Observer):
         with space_checked(self._path):
             os.write(self._descriptor, f"{json.dumps(line)}\n".encode())
 
-    def header(self, networks: Networks) -> None:
-        """Pass on only: run.json has the header."""
-        self._inner.header(networks)
-
     def begin(self, num_videos: int) -> None:
         """Log the number of videos."""
         self.write("begin", videos=num_videos)
         self._inner.begin(num_videos)
-
-    def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
-        """Pass on only."""
-        self._inner.video_begun(video_id, duration, done)
-
-    def video_kept(self, video_id: str) -> None:
-        """Pass on only."""
-        self._inner.video_kept(video_id)
-
-    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
-        """Pass on only."""
-        self._inner.add_progress(video_id, seconds, faces)
-
-    def add_hits(self, video_id: str, hits: int) -> None:
-        """Pass on only."""
-        self._inner.add_hits(video_id, hits)
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """Log a video's final state."""
@@ -82,10 +60,6 @@ class EventLog(Observer):
         """Log a printed line."""
         self.write("note", text=valid_text(text))
         self._inner.note(text)
-
-    def end(self) -> None:
-        """Pass on only: `open_event_log` logs the end of the command."""
-        self._inner.end()
 
 
 @contextmanager

@@ -19,6 +19,8 @@ _BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
 _NO_BAR = "{desc} {unit}"
 """Bar of a video without a known length."""
 _LONGEST_NAME = 40
+_FRAME_COLUMNS = 12
+"""Columns of a bar around name and counts: the percentage, its frame, and the shortest bar."""
 _LINE_SECONDS = 60.0
 """Seconds between two progress lines if there is no terminal."""
 
@@ -58,11 +60,72 @@ class Observer:
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """Report the final state of a video."""
 
+    def process_replaced(self) -> None:
+        """Report that a process of the scan failed and was started again; a note gives the reason."""
+
     def note(self, text: str) -> None:
         """Report a line of text to the user."""
 
     def end(self) -> None:
         """Report the end of the scan."""
+
+    def conclude(self, exit_code: int, hits: int) -> None:
+        """Report the exit code of a command that ends without an error, and the hits of its answer."""
+
+
+class RelayObserver(Observer):
+    """Pass all events on to another observer.
+
+    Args:
+        inner: The other observer.
+    """
+
+    def __init__(self, inner: Observer) -> None:
+        self._inner = inner
+
+    def header(self, networks: Networks) -> None:
+        """Pass on."""
+        self._inner.header(networks)
+
+    def begin(self, num_videos: int) -> None:
+        """Pass on."""
+        self._inner.begin(num_videos)
+
+    def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
+        """Pass on."""
+        self._inner.video_begun(video_id, duration, done)
+
+    def video_kept(self, video_id: str) -> None:
+        """Pass on."""
+        self._inner.video_kept(video_id)
+
+    def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
+        """Pass on."""
+        self._inner.add_progress(video_id, seconds, faces)
+
+    def add_hits(self, video_id: str, hits: int) -> None:
+        """Pass on."""
+        self._inner.add_hits(video_id, hits)
+
+    def video_finished(self, video_id: str, state: str, reason: str) -> None:
+        """Pass on."""
+        self._inner.video_finished(video_id, state, reason)
+
+    def process_replaced(self) -> None:
+        """Pass on."""
+        self._inner.process_replaced()
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self._inner.note(text)
+
+    def end(self) -> None:
+        """Pass on."""
+        self._inner.end()
+
+    def conclude(self, exit_code: int, hits: int) -> None:
+        """Pass on."""
+        self._inner.conclude(exit_code, hits)
 
 
 class BarObserver(Observer):
@@ -107,12 +170,12 @@ class BarObserver(Observer):
 
     def video_begun(self, video_id: str, duration: Fraction | None, done: float) -> None:
         """Open the bar of a video."""
+        self._progress.begin_video(video_id, duration, done)
         total = None if duration is None else float(duration)
-        self._progress.videos[video_id] = VideoProgress(total, done, before=done)
         self._bars[video_id] = tqdm(
             total=total,
             initial=done,
-            desc=video_id if len(video_id) <= _LONGEST_NAME else f"{video_id[: _LONGEST_NAME - 1]}…",
+            desc=self._shorten(video_id),
             unit="",
             leave=False,
             disable=not self._terminal,
@@ -126,26 +189,22 @@ class BarObserver(Observer):
 
     def add_progress(self, video_id: str, seconds: float, faces: int) -> None:
         """Advance a video's bar, for any of its units."""
+        self._progress.advance(video_id, seconds, faces)
         video, bar = self._progress.videos.get(video_id), self._bars.get(video_id)
         if video is None or bar is None:
             return
-        video.done += seconds
-        video.faces += faces
-        counts = [pluralize(video.faces, "face")] + ([] if video.hits is None else [pluralize(video.hits, "hit")])
-        length = "" if video.duration is None else f" of {video.duration:.0f}"
-        bar.unit = f"{video.done:.0f}{length} s, {', '.join(counts)}"
+        if self._terminal:
+            self._describe(bar, video_id, video)
         bar.update(seconds if bar.total is None else min(seconds, bar.total - bar.n))
         self._show()
 
     def add_hits(self, video_id: str, hits: int) -> None:
         """Count hits; the next advance of the bar shows them."""
-        video = self._progress.videos.get(video_id)
-        if video is not None:
-            video.hits = (video.hits or 0) + hits
+        self._progress.add_hits(video_id, hits)
 
     def video_finished(self, video_id: str, state: str, reason: str) -> None:
         """Close a video's bar; a state other than `done` stays on the screen."""
-        self._progress.videos.setdefault(video_id, VideoProgress(None)).is_finished = True
+        self._progress.finish_video(video_id)
         bar = self._bars.pop(video_id, None)
         if bar is not None:
             bar.close()
@@ -164,11 +223,26 @@ class BarObserver(Observer):
         if self._total is not None:
             self._total.close()
 
+    def _describe(self, bar: "tqdm[None]", video_id: str, video: VideoProgress) -> None:
+        """Write the name and the counts of a video into its bar, as far as the line has room."""
+        name = self._shorten(video_id)
+        bar.set_description_str(name, refresh=False)
+        bar.unit = video.text(self._columns() - len(name) - _FRAME_COLUMNS)
+
+    def _columns(self) -> int:
+        """Return the width of the terminal, which may change during a run."""
+        return int(self._screen.get("ncols") or os.get_terminal_size(sys.stderr.fileno()).columns)
+
+    def _shorten(self, video_id: str) -> str:
+        """Shorten a name to a third of the line."""
+        longest = min(_LONGEST_NAME, self._columns() // 3) if self._terminal else _LONGEST_NAME
+        return video_id if len(video_id) <= longest else f"{video_id[: longest - 1]}…"
+
     def _show(self) -> None:
         """Advance the bar of the whole scan, or write its line if it is due."""
         progress = self._progress
         if self._terminal and self._total is not None:
-            self._total.unit = progress.text()
+            self._total.unit = progress.text(columns=self._columns() - len("all") - _FRAME_COLUMNS)
             self._total.update(progress.share - self._total.n)
         elif monotonic() >= self._next_line:
             self._next_line = monotonic() + _LINE_SECONDS

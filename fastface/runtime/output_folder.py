@@ -157,6 +157,16 @@ def require_index(out: Path) -> None:
     )
 
 
+def require_ledger(out: Path) -> None:
+    """Check that a folder is an output folder of fastface.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not (out / ".fastface" / "state.sqlite").exists():
+        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
+
+
 def require_free(out: Path) -> None:
     """Check that no run holds `out` now. Writes and locks nothing.
 

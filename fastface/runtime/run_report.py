@@ -53,6 +53,7 @@ class VideoOutcome(FrameCounts):
         player_offset: Time in seconds that a player shows at the first frame.
         decoder: pyav, nvdec, or both as `nvdec+pyav`; empty if nothing was decoded, and for pictures.
         decoder_reason: Reason if PyAV decoded instead of the card; else empty.
+        also: Further files with the same content: copies and links.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class VideoOutcome(FrameCounts):
     decoder_reason: str = ""
     remark: str = ""
     player_offset: float = 0.0
+    also: tuple[Path, ...] = ()
 
     @property
     def is_searched(self) -> bool:
@@ -286,6 +288,7 @@ def _shown_config(config: Config) -> dict[str, Any]:
 def _video_object(video: VideoOutcome) -> dict[str, object]:
     values: dict[str, object] = {"path": valid_text(str(video.path)), "id": video.id}
     values |= {name: getattr(video, name) for name in _VIDEO_FIELDS}
+    values["also"] = [valid_text(str(path)) for path in video.also]
     values["player_offset"] = round(video.player_offset, 3)
     values["seconds"] = {stage: round(seconds, 3) for stage, seconds in sorted(video.seconds.items())}
     return values

@@ -39,7 +39,6 @@ from fastface.timeline import (
 )
 from fastface.types import Faces, Hits, NearMiss, Sampling, Span, Unit, VideoInfo
 from fastface.video.discover import picture_names
-from fastface.video.fingerprint import fingerprint
 
 _REACH = Fraction(2)
 """Seconds before and after a keyframe with a hit or near hit that are scanned more densely."""
@@ -389,7 +388,7 @@ def scanned_pictures(record: VideoRecord, info: VideoInfo) -> tuple[str, ...]:
     """Return the names of pictures in a folder, by pts; none for a film, or if the folder changed since its scan."""
     names = picture_names(info)
     try:
-        return names if names and fingerprint(record.path) == record.file_print else ()
+        return names if names and record.has_unchanged_file() else ()
     except InputError:
         return ()
 

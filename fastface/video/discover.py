@@ -245,8 +245,8 @@ class _FoundFiles:
         self._counts = Counter[str]()
         self._paths: dict[str, list[Path]] = {}
 
-    def skip(self, path: Path, reason: str, *, is_fault: bool = False) -> None:
-        self.skipped.append(Skipped(path, reason, is_fault))
+    def skip(self, path: Path, reason: str, *, is_fault: bool = False, original: Path | None = None) -> None:
+        self.skipped.append(Skipped(path, reason, is_fault, original))
 
     def leave_out(self, reason: str, folder: Path, names: Sequence[str]) -> None:
         self._counts[reason] += len(names)
@@ -411,7 +411,8 @@ def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candi
             continue
         identity = (status.st_dev, status.st_ino, name)
         if identity in seen:
-            found.skip(candidate.path, f"the same file as {str(seen[identity])!r}")
+            first = seen[identity]
+            found.skip(candidate.path, f"the same file as {str(first)!r}", original=first.absolute())
             continue
         seen[identity] = candidate.path
         yield candidate

@@ -1,7 +1,6 @@
-"""Copies of one film count once, a renamed film keeps its results, and a film can be forgotten."""
+"""A film is forgotten with all that was made of it, by any of its names."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -10,52 +9,6 @@ import pytest
 from cartoon_tools import Cartoon
 from cli_tools import Ran, errors, fastface
 from run_tools import rows
-
-from fastface.index.records import VideoRecord
-from fastface.indexing.video_names import drop_copies, settle_names
-from fastface.video.discover import VideoFile
-from fastface.video.fingerprint import fingerprint
-
-
-def film(path: Path, content: bytes) -> VideoFile:
-    path.write_bytes(content)
-    return VideoFile(path, path.name)
-
-
-def known(file: VideoFile) -> VideoRecord:
-    return VideoRecord(file.video_id, file.path, fingerprint(file.path), "key", "done")
-
-
-def test_of_copies_the_known_one_or_the_first_is_searched(tmp_path: Path) -> None:
-    content = os.urandom(300_000)
-    damaged = bytearray(content)
-    damaged[150_000:220_000] = bytes(70_000)  # of the same size, and not the same
-    first, copy = film(tmp_path / "b.mp4", content), film(tmp_path / "c.mp4", content)
-    other, old = film(tmp_path / "d.mp4", bytes(damaged)), film(tmp_path / "a.mp4", content)
-    kept, skipped = drop_copies([first, copy, other], [])
-    assert kept == (first, other)
-    assert [(item.path, item.is_fault) for item in skipped] == [(copy.path, False)]
-    assert skipped[0].reason == f"the same film as '{first.path}', which is searched once"
-    assert drop_copies([first, copy, other], [known(copy)])[0] == (copy, other)
-    # One that lies elsewhere, and was searched before, stands for its copies.
-    kept, skipped = drop_copies([first, copy, other], [known(old)])
-    assert (kept, [item.path for item in skipped]) == ((old, other), [first.path, copy.path])
-    # Once that one is gone it stands for none.
-    record = known(old)
-    old.path.unlink()
-    assert drop_copies([first, other], [record]) == ((first, other), ())
-
-
-def test_a_renamed_film_keeps_its_name_in_out(tmp_path: Path) -> None:
-    record = known(film(tmp_path / "a.mp4", b"film"))
-    (tmp_path / "a.mp4").rename(tmp_path / "z.mp4")
-    new = VideoFile(tmp_path / "z.mp4", "z.mp4")
-    assert settle_names([new], [record]) == (VideoFile(new.path, "a.mp4"),)
-    # Its copy beside it is another one, and so is another film.
-    shutil.copy2(new.path, tmp_path / "y.mp4")
-    both = settle_names([new, VideoFile(tmp_path / "y.mp4", "y.mp4")], [record])
-    assert [file.video_id for file in both] == ["a.mp4", "y.mp4"]
-    assert settle_names([film(tmp_path / "x.mp4", b"another")], [record])[0].video_id == "x.mp4"
 
 
 @pytest.fixture
@@ -142,50 +95,3 @@ def test_persons_and_earlier_answers_lose_a_forgotten_film(cartoon: Cartoon, out
     assert done.returncode == 0, done.stderr
     assert "since its persons cannot be counted again: no pack 'no such pack'" in done.stdout
     assert not (out / "people").exists()
-
-
-def test_films_that_are_gone_are_forgotten(ran: Ran, out: Path, tmp_path: Path) -> None:
-    assert json.loads(fastface("forget", "--gone", "-o", out, "--json").stdout)["videos"] == []
-    away = ran.films / "film2.mp4"
-    away.rename(tmp_path / "elsewhere.mp4")
-    try:
-        told = json.loads(fastface("forget", "--gone", "-o", out, "--json", "--yes").stdout)
-    finally:
-        (tmp_path / "elsewhere.mp4").rename(away)
-    assert told["videos"] == ["film2.mp4"]
-
-
-def test_a_copy_takes_the_place_of_a_film_that_is_gone(cartoon: Cartoon, tmp_path: Path) -> None:
-    """Of two equal files the first is scanned; when it is deleted its results are those of the other."""
-    films, out = tmp_path / "films", tmp_path / "out"
-    films.mkdir()
-    first = Path(shutil.copy(cartoon.films / "film3.mp4", films / "a.mp4"))
-    copy = Path(shutil.copy(first, films / "b.mp4"))
-    os.utime(copy, (1, 1))  # as `cp` leaves it: of another age
-    given = ("-t", cartoon.photos, "--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "face")
-    assert fastface("run", films, *given, "-q").returncode == 0
-    before = rows(out / "hits.csv")
-    shutil.rmtree(out / "crops")
-    first.unlink()
-    done = fastface("find", *given)
-    assert done.returncode == 0, done.stderr
-    assert f"a.mp4: '{first}' is gone; its copy '{copy}' takes its place" in done.stderr.splitlines()
-    assert rows(out / "hits.csv") == before
-    assert {row["path"] for row in rows(out / "spans.csv")} == {str(copy)}
-    assert list((out / "crops").rglob("*.jpg")), "they were cut out of the copy"
-    assert json.loads(fastface("forget", "--gone", "-o", out, "--json").stdout)["videos"] == []
-    done = fastface("run", films, *given, "--json")
-    assert done.returncode == 0, done.stderr
-    (video,) = json.loads(done.stdout)["videos"]
-    assert (video["id"], video["path"], video["state"]) == ("a.mp4", str(copy), "done")
-    assert "settings or networks have changed" not in done.stderr
-    assert rows(out / "hits.csv") == before
-    # A copy that is changed is none.
-    copy.write_bytes(copy.read_bytes() + b"more")
-    shutil.copy(copy, first)
-    third = Path(shutil.copy(first, films / "c.mp4"))
-    assert fastface("run", films, *given, "-q").returncode == 0
-    third.write_bytes(b"something else")
-    copy.unlink()
-    first.unlink()
-    assert json.loads(fastface("forget", "--gone", "-o", out, "--json", "--dry-run").stdout)["videos"] == ["a.mp4"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -212,11 +213,12 @@ def test_the_share_and_the_time_left_are_counted_by_the_length_of_videos(under_w
     assert status.share == pytest.approx((1000 + 60 + 40) / (1000 + 60 + 80 + 380))
     # This run has done 100 s of video in 100 s; 40 of half.mp4 and the mean of its own films, 70, are left.
     assert status.seconds_left == pytest.approx(110, abs=5)
+    assert status.speed == pytest.approx(1, abs=0.05)
 
 
 def test_status_is_told_in_words(under_way: Path) -> None:
     first, now, before, second = fastface("status", "-o", under_way).stdout.splitlines()
-    assert "% scanned, about 1:5" in first
+    assert re.search(r"% scanned, (1\.0|0\.9\d) times real time, about 1:5", first)
     assert first.endswith("; 4 videos: 2 done, 1 waiting, 1 in progress")
     assert second == "half.mp4: in progress"
     assert now.endswith(" run: 4 videos named, 1 scanned; running")

@@ -20,6 +20,7 @@ CALENDAR = {
     "run_report.py",
     "identity_matching.py",
     "status.py",
+    "metrics.py",
     "earlier_answers.py",
 }
 """`--until`, and the times that are written down, or read by another process: what a clock on the wall is for."""

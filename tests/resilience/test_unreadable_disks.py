@@ -16,8 +16,14 @@ from run_tools import arguments, finish, run, tables
 from fastface.index.records import UnitRecord
 from fastface.index.video_state import judge, was_unread
 
-READS_BEFORE_UNITS = 6
-"""Of film1.mp4 by a decoder: three for the fingerprint, three for the probe. Then each unit of two seconds opens it."""
+READS_OF_PROBE = 3
+"""By a decoder, after those of the fingerprint. Then each unit of two seconds opens the film."""
+
+
+def _reads_of_fingerprint(film: Path) -> int:
+    """A read for each 64 KiB; the end of the file is met twice if the last block is shorter."""
+    size = film.stat().st_size
+    return size // 65536 + (2 if size % 65536 else 0)
 
 
 def _states(out: Path) -> list[tuple[str, str]]:
@@ -59,7 +65,7 @@ def test_what_could_not_be_read_is_tried_again(
     out, log = tmp_path / "out", tmp_path / "log"
     (film,) = film1.films.iterdir()
     command = arguments(film1, out, "--decoders", "1", "--workers", "1")
-    fault = f"read:error=EIO:when={READS_BEFORE_UNITS + failing}"
+    fault = f"read:error=EIO:when={_reads_of_fingerprint(film) + READS_OF_PROBE + failing}"
     traced = [strace, "-f", "-qq", "-P", str(film), "-e", "trace=read", "-e", f"inject={fault}", "-o", str(log)]
     first = subprocess.run([*traced, *command], capture_output=True, text=True, timeout=120, check=False)
     assert first.returncode == 3, first.stderr

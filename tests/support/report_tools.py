@@ -199,8 +199,8 @@ def _run(drawn: DrawnAnswer) -> dict[str, Any]:
         "answer": "Alice",
         "remarks": [],
         "videos": [
-            {"id": name, "duration": length, "state": states.get(name, ("done", ""))[0],
-             "reason": states.get(name, ("", ""))[1]}
+            {"id": name, "path": f"/films/{name}", "also": [], "duration": length,
+             "state": states.get(name, ("done", ""))[0], "reason": states.get(name, ("", ""))[1]}
             for name, length in drawn.lengths.items()
         ],
         "skipped": [],

@@ -4,19 +4,19 @@
 """
 
 import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fastface.cli.confirm import confirm
 from fastface.cli.console import as_json, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.purge import PurgeResult
 from fastface.commands.purge import purge as purge_workflow
 from fastface.errors import ConfigError
-from fastface.names import pluralize, valid_text
+from fastface.names import pluralize
 
 
 @with_settings()
@@ -63,16 +63,10 @@ def _describe(verb: str, done: PurgeResult) -> str:
 
 
 def _ask(out: Path, planned: PurgeResult, invocation: Invocation) -> None:
-    """Ask for confirmation on a terminal before anything is removed.
-
-    Raises:
-        ConfigError: The user declined, or there is no terminal.
-    """
     command = f"fastface purge -o {shlex.quote(str(out))}"
-    if invocation.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise ConfigError(
-            f"nothing was removed: {command} --yes removes without asking, --dry-run lists what would be removed"
-        )
-    typer.echo(valid_text(f"{_describe('this removes', planned)}. Searching again needs a new scan."), err=True)
-    if not typer.confirm(f"Remove it from {valid_text(str(out))}?", default=False, err=True):
-        raise ConfigError("nothing was removed")
+    confirm(
+        f"Remove it from {out}?",
+        [f"{_describe('this removes', planned)}. Searching again needs a new scan."],
+        f"nothing was removed: {command} --yes removes without asking, --dry-run lists what would be removed",
+        invocation,
+    )

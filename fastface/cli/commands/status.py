@@ -12,7 +12,7 @@ from fastface.cli.options import Invocation, with_settings
 from fastface.commands.status import Status, read_status
 from fastface.index.video_state import STATE_WORDS
 from fastface.names import clean_text, pluralize, shorten_lines
-from fastface.runtime.progress import clock_text
+from fastface.runtime.progress import clock_text, speed_text
 
 _MOST_LINES = 20
 _MOST_SCANS = 5
@@ -46,6 +46,7 @@ def _lines(found: Status, out: str) -> list[str]:
     num_left = found.states.get("scanning", 0) + found.states.get("waiting", 0)
     share = f"{found.share or 0.0:.0%} scanned" if num_left else "nothing left to scan"
     parts = [running, share]
+    parts += [speed_text(found.speed)] if found.speed is not None else []
     parts += [f"about {clock_text(found.seconds_left)} left"] if found.seconds_left is not None else []
     counts = [f"{found.states[state]} {words}" for state, words in STATE_WORDS.items() if found.states.get(state)]
     total = pluralize(sum(found.states.values()), "video")

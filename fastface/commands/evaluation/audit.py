@@ -42,10 +42,9 @@ from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
 from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
-from fastface.runtime.output_folder import OutputFolder, require_free
+from fastface.runtime.output_folder import OutputFolder, require_free, require_ledger
 from fastface.runtime.resources import num_cores
 from fastface.runtime.shutdown import interruptible
-from fastface.video.fingerprint import fingerprint
 
 _PAGE, _SAMPLE, _RESULT = "audit/audit.html", "audit/sample.json", "audit/result.json"
 _PICTURES_A_JOB = 12
@@ -142,7 +141,7 @@ def plan_audit(out: Path, count: int, seed: int) -> AuditPlan:
     Raises:
         ConfigError, FaceIndexError, LockedError: See `draw_audit`.
     """
-    _require_run(out)
+    require_ledger(out)
     require_free(out)
     with Ledger(out / ".fastface" / "state.sqlite", read_only=True) as ledger:
         answer = read_answer(out, ledger)
@@ -168,7 +167,7 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
         LockedError: A run holds `out`.
         InterruptError, SpaceError: See `run`.
     """
-    _require_run(out)
+    require_ledger(out)
     folder = OutputFolder(out)
     with (
         folder.hold_lock(),
@@ -205,7 +204,7 @@ def score_audit(out: Path, file: Path) -> AuditResult:
         ConfigError: The file was not saved by the page, or belongs to another sample, answer or index.
         LockedError: A run holds `out`.
     """
-    _require_run(out)
+    require_ledger(out)
     folder = OutputFolder(out)
     draw = f"fastface audit -o {shlex.quote(str(out))}"
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
@@ -235,11 +234,6 @@ def score_audit(out: Path, file: Path) -> AuditResult:
         ledger.put_export(_RESULT, "", "{}")
         write_atomic(out / _RESULT, json.dumps(result.to_object(), indent=2) + "\n", private=True)
         return result
-
-
-def _require_run(out: Path) -> None:
-    if not (out / ".fastface" / "state.sqlite").exists():
-        raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
 
 
 def _label(targets: Sequence[str], place: int | None) -> str | None:
@@ -275,7 +269,7 @@ def _why_changed(video: VideoMoments) -> str:
     """Return why a video cannot be decoded again; empty if it can."""
     record = video.record
     try:
-        if fingerprint(record.path) == record.file_print:
+        if record.has_unchanged_file():
             return ""
     except InputError as error:
         return valid_text(f"{record.video_id} {error.reason}, and was scanned as {str(record.path)!r}")

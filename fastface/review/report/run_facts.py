@@ -86,12 +86,21 @@ def list_run_facts(run: Mapping[str, Any]) -> list[FactGroup]:
         ("Networks", networks),
         ("Thresholds", list(_flatten(run["thresholds"]))),
         ("Counts", found),
+        ("Videos with several files", _list_names(run["videos"])),
         ("Settings", list(_flatten(run["config"]))),
     ]
     return [
         FactGroup(heading, tuple((name, str(value)) for name, value in facts if value is not None))
         for heading, facts in groups
+        if facts
     ]
+
+
+def _list_names(videos: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """List all files of each video that has several: copies and links."""
+    named = [(video["id"], "; ".join([video["path"], *video["also"]])) for video in videos if video["also"]]
+    more = len(named) - _MOST_FAULTS
+    return named if more <= 0 else [*named[:_MOST_FAULTS], ("more", f"{pluralize(more, 'video')}: all are in run.json")]
 
 
 def _describe_networks(models: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,3 @@
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -7,11 +6,10 @@ import numpy as np
 import pytest
 from video_tools import EVERY_FRAME, MAX_PIXELS
 
-from fastface.errors import InputError, VideoError
+from fastface.errors import VideoError
 from fastface.types import Sampling, Unit
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
-from fastface.video.fingerprint import fingerprint
 from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.display_frames import decode_frames
 from fastface.video.frames.planes import PlaneWriter
@@ -93,24 +91,3 @@ def test_no_picture_at_all(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"no picture")
     with pytest.raises(VideoError, match="none of its 1 pictures"):
         probe(VideoFile(tmp_path, "v", sequence=True), MAX_PIXELS)
-
-
-def test_a_fingerprint_tells_what_was_changed(tmp_path: Path, shots: Path) -> None:
-    path = tmp_path / "v.mp4"
-    path.write_bytes(bytes(300_000))
-    first = fingerprint(path)
-    assert fingerprint(path) == first
-    status = path.stat()
-    for place in (0, 150_000, 299_999):
-        content = bytearray(300_000)
-        content[place] = 1
-        path.write_bytes(bytes(content))
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        assert fingerprint(path) != first
-    path.write_bytes(bytes(300_001))
-    assert fingerprint(path) != first
-    sequence = fingerprint(shots)
-    (shots / "12.png").write_bytes(b"")
-    assert fingerprint(shots) != sequence
-    with pytest.raises(InputError):
-        fingerprint(tmp_path / "gone.mp4")

@@ -15,7 +15,7 @@ from fastface.indexing.index_writer import Commit, IndexWriter
 from fastface.pipeline.events import UnitLost, UnitScanned
 from fastface.runtime.index_settings import IndexSettings
 from fastface.types import SIGNATURE_SIZE, FrameCounts, SampledFrames, Sampling, Unit
-from fastface.video.fingerprint import fingerprint
+from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.frame import UnitReport
 
 SAMPLING = Sampling(Fraction(1, 5), keyframes=False)
@@ -38,7 +38,8 @@ def _record(folder: Path, num_units: int) -> VideoRecord:
     film = folder / "film.mp4"
     film.write_bytes(b"a film")
     info = plain_info(path=film, duration=Fraction(20))
-    return VideoRecord("film.mp4", film, fingerprint(film), "key", info=info, num_units=num_units)
+    stamp = read_stamp(film)
+    return VideoRecord("film.mp4", film, fingerprint(film), "key", info=info, num_units=num_units, stamp=stamp)
 
 
 def test_a_unit_has_its_row_and_file_at_once_and_the_last_one_finishes_the_video(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """How far a scan is, and how long it will take: counted in seconds of video, from outside of any clock."""
 
+from fractions import Fraction
+
 import pytest
 
-from fastface.runtime.progress import ScanProgress, VideoProgress, clock_text
+from fastface.runtime.progress import ScanProgress, VideoProgress, clock_text, speed_text
 
 
 def _scan(num_videos: int, **videos: VideoProgress) -> ScanProgress:
@@ -64,3 +66,46 @@ def test_a_scan_of_nothing_new_is_complete() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3599, "59:59"), (7265.2, "2:01:05")])
 def test_times_are_written_as_clocks(seconds: float, text: str) -> None:
     assert clock_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (80, "3 of 4 videos, 4.0 times real time, about 1:20 left"),
+        (50, "3 of 4 videos, about 1:20 left"),
+        (29, "3 of 4, about 1:20 left"),
+        (20, "about 1:20 left"),
+        (5, "about 1:20 left"),
+    ],
+)
+def test_a_narrow_terminal_gets_the_time_left_first(columns: int, text: str) -> None:
+    scan = _scan(4, long=VideoProgress(720.0, 400.0))
+    scan.num_kept = 3
+    assert scan.text(now=200.0, columns=columns) == text
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [(80, "30 of 60 s, 8 faces, 1 hit"), (26, "30 of 60 s, 8 faces, 1 hit"), (25, "8 faces, 1 hit")],
+)
+def test_a_video_line_keeps_its_own_counts(columns: int, text: str) -> None:
+    assert VideoProgress(60.0, 30.0, faces=8, hits=1).text(columns) == text
+    assert VideoProgress(None, 30.0, faces=1).text() == "30 s, 1 face"
+
+
+@pytest.mark.parametrize(("speed", "text"), [(12.34, "12.3"), (1.0, "1.0"), (0.96, "0.96"), (0.0351, "0.035")])
+def test_a_slow_scan_is_not_told_as_zero(speed: float, text: str) -> None:
+    assert speed_text(speed) == f"{text} times real time"
+
+
+def test_the_speed_is_measured_from_the_first_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks load for 40 s after the start, which says nothing about the time left."""
+    monkeypatch.setattr("fastface.runtime.progress.monotonic", lambda: 140.0)
+    scan = _scan(1)
+    scan.begin_video("a", Fraction(100), 0.0)
+    scan.advance("a", 10.0, 1)
+    assert (scan.seconds_scanned, scan.measure_speed(150.0)) == (10.0, None)
+    scan.advance("a", 20.0, 2)
+    assert (scan.seconds_scanned, scan.videos["a"].faces) == (30.0, 3)
+    assert scan.measure_speed(150.0) == 2.0
+    assert scan.seconds_left(150.0) == 35.0
