@@ -152,16 +152,18 @@ def _layout_distance(before: FloatArray, after: FloatArray) -> npt.NDArray[np.fl
         .take(seen, axis=2)
         for part, seen in ((before, _SEEN_BEFORE), (after, _SEEN_AFTER))
     )
-    sums = left.sum(axis=-1).astype(np.float64), right.sum(axis=-1).astype(np.float64)
+    correlation = _covariance(left, right) / np.sqrt(_covariance(left, left) * _covariance(right, right))
+    best: npt.NDArray[np.float64] = correlation.max(axis=1)
+    return 1 - best
 
-    def covariance(one: int, other: int) -> npt.NDArray[np.float64]:
-        products = np.einsum("kcsn,kcsn->kcs", (left, right)[one], (left, right)[other]).astype(np.float64)
-        of_channels = (products - sums[one] * sums[other] / _NUM_SEEN) / _NUM_SEEN
-        total: npt.NDArray[np.float64] = of_channels[:, 0] + of_channels[:, 1] + of_channels[:, 2] + _NOISE
-        return total
 
-    distance: npt.NDArray[np.float64] = 1 - covariance(0, 1) / np.sqrt(covariance(0, 0) * covariance(1, 1))
-    return distance.min(axis=1)
+def _covariance(left: FloatArray, right: FloatArray) -> npt.NDArray[np.float64]:
+    """Return the (k, s) sums of the covariances of the channels of two (k, 3, s, 64) fields, with what noise adds."""
+    sums = left.sum(axis=-1).astype(np.float64) * right.sum(axis=-1)
+    products = np.einsum("kcsn,kcsn->kcs", left, right).astype(np.float64)
+    of_channels = (products - sums / _NUM_SEEN) / _NUM_SEEN
+    total: npt.NDArray[np.float64] = of_channels[:, 0] + of_channels[:, 1] + of_channels[:, 2] + _NOISE
+    return total
 
 
 def _still_share(before: FloatArray, after: FloatArray) -> npt.NDArray[np.float64]:
