@@ -20,13 +20,12 @@ A message gives the value, the allowed values, and the remedy. The module that c
 """
 
 from pathlib import Path
-from typing import ClassVar
 
 
 class FastfaceError(Exception):
     """Root of the tree; `exit_code` is the exit code of the command line."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class ConfigError(FastfaceError):
@@ -128,4 +127,5 @@ class InterruptError(FastfaceError):
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
         super().__init__("Stopped. Run the same command to continue.")

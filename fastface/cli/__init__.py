@@ -11,7 +11,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from fastface.errors import FastfaceError, InterruptError
+from fastface.errors import FastfaceError
 
 __all__ = ["main"]
 
@@ -27,8 +27,6 @@ def main() -> None:
         from fastface.cli.app import app  # noqa: PLC0415
 
         sys.exit(app(prog_name="fastface", standalone_mode=False) or 0)
-    except InterruptError as error:
-        _end(str(error), 128 + error.signal_number)
     except FastfaceError as error:
         _end(str(error), error.exit_code)
     except KeyboardInterrupt:  # no command runs yet that could end in order

@@ -12,7 +12,7 @@ line has `time` (UTC) and `event`:
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -82,6 +82,15 @@ class EventLog(Observer):
         """Log a printed line."""
         self.write("note", text=valid_text(text))
         self._inner.note(text)
+
+    def report_failure(self, text: str) -> None:
+        """Log a failure as a note."""
+        self.write("note", text=valid_text(text))
+        self._inner.report_failure(text)
+
+    def report_night(self, lines: Sequence[str], *, is_urgent: bool) -> None:
+        """Pass on only: the log must not name persons."""
+        self._inner.report_night(lines, is_urgent=is_urgent)
 
     def end(self) -> None:
         """Pass on only: `open_event_log` logs the end of the command."""
