@@ -55,11 +55,6 @@ class Sighting:
     seconds: float  # sum of the spans
     spans: tuple[NewSpan, ...]  # by video, then start
 
-    @property
-    def videos(self) -> tuple[str, ...]:
-        """Names of the videos, in order."""
-        return tuple(dict.fromkeys(span.video for span in self.spans))
-
 
 @dataclass(frozen=True, slots=True)
 class NightFailure:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from fastface.index.video_state import STATE_WORDS, describe_state
 from fastface.names import clean_text, pluralize, shorten_lines
-from fastface.review.nights.night_report import NewSpan, NightFailure, NightReport, Sighting
+from fastface.review.nights.night_report import NightFailure, NightReport, Sighting
 from fastface.runtime.progress import clock_text
 
 _MOST_FAILURES, _MOST_SIGHTINGS, _MOST_VIDEOS, _MOST_LEFT, _MOST_KNOWN = 10, 16, 6, 4, 4
@@ -17,8 +17,8 @@ _MOST_SPANS = 4
 """Maximum number of spans in the line of one video."""
 _MOST_RUNS = 3
 """Maximum number of unfinished runs that are named by their start."""
-_WIDTH = 200
-"""Maximum characters of a line; names and reasons may be long."""
+_WIDTH, _NAME_WIDTH = 200, 80
+"""Maximum characters of a line, and of a name in it: a long name must not hide what follows."""
 
 
 def format_night(report: NightReport) -> list[str]:
@@ -33,16 +33,17 @@ def format_night(report: NightReport) -> list[str]:
     failures = [_describe_failure(failure) for failure in report.new_failures]
     lines += _part("New failures", failures, _MOST_FAILURES)
     num_spans = sum(len(one.spans) for one in report.sightings)
-    sightings = [line for one in report.sightings for line in _describe_sighting(one)]
+    most_videos = max(0, _MOST_SIGHTINGS // max(1, len(report.sightings)) - 1)
+    sightings = [line for one in report.sightings for line in _describe_sighting(one, most_videos)]
     lines += _part("New sightings", sightings, _MOST_SIGHTINGS, num_spans)
     videos = [
-        f"{video.video}{'' if video.duration is None else f' ({clock_text(video.duration)})'}"
+        f"{_short(video.video)}{'' if video.duration is None else f' ({clock_text(video.duration)})'}"
         f"{f', was {STATE_WORDS[video.before]}' if video.before not in ('', 'done') else ''}"
         f"{', changed since' if video.before == 'done' else ''}"
         for video in report.new_videos
     ]
     lines += _part("New videos", videos, _MOST_VIDEOS)
-    left = [f"{video.video}: {STATE_WORDS[video.state]}" for video in report.left]
+    left = [f"{_short(video.video)}: {STATE_WORDS[video.state]}" for video in report.left]
     left += ["some videos were not searched closely enough"] if report.is_cut_short else []
     lines += _part("Left for the next run", left, _MOST_LEFT, len(report.left))
     known = [_describe_failure(failure) for failure in report.known_failures]
@@ -85,27 +86,33 @@ def _part(heading: str, lines: Sequence[str], most: int, count: int | None = Non
 def _describe_failure(failure: NightFailure) -> str:
     match failure.kind:
         case "video":
-            return f"{failure.what}: {describe_state(failure.state, failure.reason)}"
+            return f"{_short(failure.what)}: {describe_state(failure.state, failure.reason)}"
         case "input":
-            return f"{failure.what}: {failure.reason}"
+            return f"{_short(failure.what)}: {failure.reason}"
         case "export":
             return f"not exported: {failure.reason}"
 
 
-def _describe_sighting(sighting: Sighting) -> list[str]:
-    """Return a line for the person, and one for each video."""
-    videos = sighting.videos
+def _describe_sighting(sighting: Sighting, most_videos: int) -> list[str]:
+    """Return a line for the person, and at most so many lines for the videos, so that every person has a line."""
+    times: dict[str, list[str]] = {}
+    for span in sighting.spans:
+        times.setdefault(span.video, []).append(f"{clock_text(span.start)}-{clock_text(span.end)}")
     spans = pluralize(len(sighting.spans), "span")
     first = ", searched for the first time" if sighting.is_first else ""
-    lines = [f"{sighting.person}: {spans}, {sighting.seconds:.1f} s, {pluralize(len(videos), 'video')}{first}"]
-    for video in videos:
-        times = [_describe_span(span) for span in sighting.spans if span.video == video]
-        lines.append(f"  {video}: {', '.join(shorten_lines(times, _MOST_SPANS))}")
-    return lines
+    head = f"{_short(sighting.person)}: {spans}, {sighting.seconds:.1f} s, {pluralize(len(times), 'video')}{first}"
+    videos = [f"{_short(video)}: {', '.join(shorten_lines(some, _MOST_SPANS))}" for video, some in times.items()]
+    if len(videos) > most_videos:
+        videos = shorten_lines(videos, most_videos - 1) if most_videos > 1 else []
+    return [head, *(f"  {line}" for line in videos)]
 
 
-def _describe_span(span: NewSpan) -> str:
-    return f"{clock_text(span.start)}-{clock_text(span.end)}"
+def _short(name: str) -> str:
+    """Return a name without its middle if it is long."""
+    if len(name) <= _NAME_WIDTH:
+        return name
+    half = _NAME_WIDTH // 2
+    return f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _local(time: str) -> str:
