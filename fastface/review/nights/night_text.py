@@ -22,14 +22,14 @@ _WIDTH, _NAME_WIDTH = 200, 80
 
 
 def format_night(report: NightReport) -> list[str]:
-    """Return the lines of the report."""
-    lines = [f"fastface {report.command}, {_local(report.started)} to {_local(report.finished)}: {report.out}"]
+    """Return the lines of the report; the first may be the subject of a mail."""
+    lines = [f"fastface: {summarize_night(report)}"]
+    lines.append(f"{report.command}, {_local(report.started)} to {_local(report.finished)}: {report.out}")
     lines += [f"This run ended early: {report.ended}. The next report repeats its news."] if report.ended else []
     lines.append(_describe_since(report))
     if report.unreported:
         starts = shorten_lines([_local(start) for start in report.unreported], _MOST_RUNS)
         lines.append(f"Runs since then that did not finish; their news is in this report: {', '.join(starts)}")
-    lines.append(summarize_night(report))
     failures = [_describe_failure(failure) for failure in report.new_failures]
     lines += _part("New failures", failures, _MOST_FAILURES)
     num_spans = sum(len(one.spans) for one in report.sightings)
@@ -52,7 +52,7 @@ def format_night(report: NightReport) -> list[str]:
 
 
 def summarize_night(report: NightReport) -> str:
-    """Return the news in one line, as the subject of a mail has it."""
+    """Return the news in one line."""
     news = []
     if report.new_failures:
         news.append(pluralize(len(report.new_failures), "new failure"))
@@ -66,13 +66,13 @@ def summarize_night(report: NightReport) -> str:
         rest.append(f"{pluralize(len(report.left), 'video')} left" if report.left else "closer looks left")
     if report.known_failures:
         rest.append(pluralize(len(report.known_failures), "known failure"))
-    return "; ".join([", ".join(news) or "Nothing new", *rest])
+    return "; ".join([", ".join(news) or "nothing new", *rest])
 
 
 def _describe_since(report: NightReport) -> str:
     first = "First report of this folder"
     compared = f"Since the run of {_local(report.since)}" if report.since else first
-    return f"{compared}, {pluralize(report.num_videos, 'video')}:"
+    return f"{compared}; {pluralize(report.num_videos, 'video')} in the inputs."
 
 
 def _part(heading: str, lines: Sequence[str], most: int, count: int | None = None) -> list[str]:

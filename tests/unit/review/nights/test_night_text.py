@@ -31,10 +31,10 @@ def test_a_night_reads_from_failures_to_known_failures() -> None:
     spans = [span("a.mp4", "Ada", 1, 3), span("c.mp4", "Ada", 65, 70), span("c.mp4", "Ada", 3700, 3702.5)]
     killed = first.record.begin("2026-03-02T20:00:00+00:00")
     assert format_night(night(killed, videos, spans, started=NEXT).report) == [
-        "fastface run, 2026-03-02 22:00 to 2026-03-02 06:00: /out",
-        "Since the run of 2026-03-01 22:00, 5 videos:",
+        "fastface: 1 new failure, 2 new spans of 1 person, 1 new video; 1 video left; 1 known failure",
+        "run, 2026-03-02 22:00 to 2026-03-02 06:00: /out",
+        "Since the run of 2026-03-01 22:00; 5 videos in the inputs.",
         "Runs since then that did not finish; their news is in this report: 2026-03-02 20:00",
-        "1 new failure, 2 new spans of 1 person, 1 new video; 1 video left; 1 known failure",
         "",
         "New failures: 1",
         "  bad.mp4: failed: not a video",
@@ -58,17 +58,17 @@ def test_a_night_without_news_is_short() -> None:
     first = night(NightRecord(), [record("a.mp4")])
     report = night(first.record, [record("a.mp4")], started=NEXT).report
     assert format_night(report) == [
-        "fastface run, 2026-03-02 22:00 to 2026-03-02 06:00: /out",
-        "Since the run of 2026-03-01 22:00, 1 video:",
-        "Nothing new",
+        "fastface: nothing new",
+        "run, 2026-03-02 22:00 to 2026-03-02 06:00: /out",
+        "Since the run of 2026-03-01 22:00; 1 video in the inputs.",
     ]
 
 
 def test_an_early_end_is_named() -> None:
     lines = format_night(night(NightRecord(), [record("a.mp4")], ended="signal 15").report)
-    assert lines[1:3] == [
+    assert lines[2:4] == [
         "This run ended early: signal 15. The next report repeats its news.",
-        "First report of this folder, 1 video:",
+        "First report of this folder; 1 video in the inputs.",
     ]
 
 
@@ -93,7 +93,7 @@ def test_the_text_of_a_full_night_has_at_most_sixty_short_lines() -> None:
     assert all(line.isprintable() for line in lines)
     assert sum(line.strip().startswith("and ") and line.endswith(" more") for line in lines) == 5
     assert lines[6].startswith("  new 000 long_name") and lines[6].endswith(".mp4: failed: no frames")
-    assert lines[2].endswith("2026-03-02 10:00, 2026-03-02 11:00, 2026-03-02 12:00, and 6 more")
+    assert lines[3].endswith("2026-03-02 10:00, 2026-03-02 11:00, 2026-03-02 12:00, and 6 more")
     assert summarize_night(report) == (
         "100 new failures, 2747 new spans of 50 persons, 100 new videos; 100 videos left; 100 known failures"
     )
