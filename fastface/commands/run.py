@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from signal import Signals
 from time import monotonic
 
 import numpy as np
@@ -161,7 +162,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
     except InterruptError as error:
         _conclude(context, result, started)
         if found is not None:
-            write_night(context, result, ended=f"signal {error.signal_number}")
+            write_night(context, result, ended=f"stopped by {Signals(error.signal_number).name}")
         raise
     except FastfaceError as error:
         if result.inputs:  # the scan has begun

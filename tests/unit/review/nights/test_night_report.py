@@ -92,7 +92,7 @@ def test_a_killed_run_loses_no_news_and_is_named(first: NightRecord) -> None:
 
 def test_an_interrupted_run_has_a_report_without_sightings(first: NightRecord) -> None:
     videos = [record("a.mp4"), record("c.mp4"), record("d.mp4", "scanning")]
-    report = night(first, videos, ended="signal 15", started=NEXT).report
+    report = night(first, videos, ended="stopped by SIGTERM", started=NEXT).report
     assert (report.is_searched, report.sightings) == (False, ())
     assert [video.video for video in report.new_videos] == ["c.mp4"]
     assert [(video.video, video.state) for video in report.left] == [("d.mp4", "cancelled")]

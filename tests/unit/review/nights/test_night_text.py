@@ -65,9 +65,9 @@ def test_a_night_without_news_is_short() -> None:
 
 
 def test_an_early_end_is_named() -> None:
-    lines = format_night(night(NightRecord(), [record("a.mp4")], ended="signal 15").report)
+    lines = format_night(night(NightRecord(), [record("a.mp4")], ended="stopped by SIGTERM").report)
     assert lines[2:4] == [
-        "This run ended early: signal 15. The next report repeats its news.",
+        "This run ended early: stopped by SIGTERM. The next report repeats its news.",
         "First report of this folder; 1 video in the inputs.",
     ]
 
