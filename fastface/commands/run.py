@@ -165,7 +165,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
             write_night(context, result, ended=f"stopped by {Signals(error.signal_number).name}")
         raise
     except FastfaceError as error:
-        if result.inputs:  # the scan has begun
+        if "scan" in result.phases:  # what could not begin writes nothing
             result.videos, result.seconds = context.list_outcomes(result.inputs), monotonic() - started
             with suppress(FastfaceError):  # the first error is more useful
                 write_night(context, result, ended=str(error).partition("\n")[0])

@@ -103,7 +103,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
             **_page_facts(whole, answer, curves, decided),
             "pairs": _list_pairs(whole, answer, pairs),
             "files": _list_files(folder),
-            "night": _describe_night(out.root) if folder == out.root else None,
+            "night": _describe_night(out.root, whole),
             "command": shown_text(f"fastface correct decisions.json {option}{shlex.quote(str(out.root))}"),
         }
     )
@@ -130,10 +130,10 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
     return WrittenReport(folder / REPORT, len(answer.spans), len(answer.near_misses), len(kept), tuple(left_out))
 
 
-def _describe_night(out: Path) -> dict[str, Any] | None:
-    """Return the news since the last run; None if no run has finished before the last one."""
+def _describe_night(out: Path, answer: Answer) -> dict[str, Any] | None:
+    """Return the news of the run that gave the answer; None if it is another command's, or no run was before it."""
     report = NightReport.load(out)
-    if report is None or not report.since:
+    if report is None or not report.since or report.started != answer.run["started"]:
         return None
     lines = [shown_text(line) for line in format_night(report)]
     return {"summary": shown_text(summarize_night(report)), "lines": lines}

@@ -3,6 +3,7 @@
 import base64
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -308,13 +309,17 @@ def test_a_hostile_name_cannot_end_its_element(out: Path) -> None:
 def test_the_news_since_the_last_run_is_a_part_of_the_page(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_answer(out, DRAWN, tmp_path / "films")
-    first = night(NightRecord(), [record("a.mp4")])
+    started = json.loads((out / "run.json").read_text(encoding="utf-8"))["started"]
+    first = night(NightRecord(), [record("a.mp4")], started=started)
     first.report.save(out)
     write_report(out)
     assert PageContent(out / "report.html").json("facts")["night"] is None  # all is new
     spans = [span("a.mp4", HOSTILE, 61, 65)]
-    later = "2026-03-02T22:00:00+00:00"
-    night(first.record, [record("a.mp4")], spans, persons=(HOSTILE,), started=later).report.save(out)
+    later = night(first.record, [record("a.mp4")], spans, persons=(HOSTILE,), started=started).report
+    replace(later, started="2026-01-03T03:04:05+00:00").save(out)  # a later scan, which has no page
+    write_report(out)
+    assert PageContent(out / "report.html").json("facts")["night"] is None
+    later.save(out)
     write_report(out)
     shown = PageContent(out / "report.html").json("facts")["night"]
     assert shown["summary"] == "1 new span of 1 person"
