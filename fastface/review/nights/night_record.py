@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.index.records import VideoRecord
 
@@ -70,11 +71,13 @@ class NightRecord:
 
     @classmethod
     def load(cls, path: Path) -> "NightRecord":
-        """Read a record; return an empty one if there is none, or one of another version."""
-        if not path.exists():
-            return cls()
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if stored.pop("schema_version") != _VERSION:
+        """Read a record; return an empty one if there is none, or one of another version.
+
+        Raises:
+            FaceIndexError: The file is damaged.
+        """
+        stored = read_versioned(path, _VERSION)
+        if stored is None:
             return cls()
         sightings = {
             person: {
@@ -146,5 +149,22 @@ class NightRecord:
             self,
             videos={name: one for name, one in self.videos.items() if name not in names},
             exports=frozenset(line for line in self.exports if not line.startswith(starts)),
-            sightings={person: videos for person, videos in kept.items() if videos},
+            sightings=kept,
         )
+
+
+def read_versioned(path: Path, version: int) -> dict[str, Any] | None:
+    """Read the JSON object of a file, without its `schema_version`; None without a file, or for another version.
+
+    Raises:
+        FaceIndexError: The file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return stored if stored.pop("schema_version") == version else None
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise FaceIndexError(
+            f"cannot read {str(path)!r}: {error}; remove the file, and the next run writes it again"
+        ) from error

@@ -8,13 +8,13 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fastface.files import write_atomic
 from fastface.index.records import VideoRecord
 from fastface.index.video_state import SEARCHED_STATES
 from fastface.names import valid_text
-from fastface.review.nights.night_record import KnownSpans, NightRecord
+from fastface.review.nights.night_record import KnownSpans, NightRecord, read_versioned
 from fastface.runtime.run_report import KnownFailures, RunResult
 from fastface.types import Span
 
@@ -117,12 +117,13 @@ class NightReport:
 
     @classmethod
     def load(cls, out: Path) -> "NightReport | None":
-        """Read the last report of an output folder; None if there is none, or of another version."""
-        path = out / NIGHT
-        if not path.is_file():
-            return None
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if stored.pop("schema_version") != _VERSION:
+        """Read the last report of an output folder; None if there is none, or of another version.
+
+        Raises:
+            FaceIndexError: The file is damaged.
+        """
+        stored = read_versioned(out / NIGHT, _VERSION)
+        if stored is None:
             return None
         stored["unreported"] = tuple(stored["unreported"])
         stored["new_videos"] = tuple(NewVideo(**one) for one in stored["new_videos"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from night_tools import record
 
+from fastface.errors import FaceIndexError
 from fastface.index.records import VideoRecord
 from fastface.review.nights.night_record import KnownSpans, KnownVideo, NightRecord
 
@@ -92,4 +93,12 @@ def test_a_forgotten_video_leaves_no_name(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert [name for name in ("a.mp4", "growing", "closed.mp4") if name in text] == []
     assert rest.videos.keys() == {BAD_NAME}
-    assert rest.sightings == {"Ada": {BAD_NAME: KnownSpans("p2", ((0.0, 1.0),))}}
+    assert rest.sightings == {"Ada": {BAD_NAME: KnownSpans("p2", ((0.0, 1.0),))}, "Bo": {}}  # Bo was searched
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_damaged_record_is_an_error_with_a_remedy(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "nights.json"
+    path.write_text(text)
+    with pytest.raises(FaceIndexError, match="remove the file, and the next run writes it again"):
+        NightRecord.load(path)
