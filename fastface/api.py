@@ -11,6 +11,7 @@ from fastface.commands import enroll as enrolment
 from fastface.commands import people as census
 from fastface.commands import pick as picking
 from fastface.commands import run as workflows
+from fastface.commands.finish_command import finish_command
 from fastface.commands.people import PeopleResult
 from fastface.config import Config, load_config
 from fastface.runtime.observer import Observer
@@ -41,7 +42,11 @@ def run(
         FastfaceError: The run failed; committed results stay.
     """
     config = _load(Path(out), settings, with_export=True)
-    return workflows.run(config, _texts(inputs), _texts(targets), Path(out), observer or Observer())
+    observer = observer or Observer()
+    with finish_command(config, Path(out), observer) as ending:
+        result = workflows.run(config, _texts(inputs), _texts(targets), Path(out), observer)
+        ending.exit_code = result.exit_code
+    return result
 
 
 def scan(
@@ -49,7 +54,11 @@ def scan(
 ) -> RunResult:
     """Build or complete the index of faces only, like `fastface scan`. Arguments and errors: see `run`."""
     config = _load(Path(out), settings, with_export=False)
-    return workflows.scan(config, _texts(inputs), Path(out), observer or Observer())
+    observer = observer or Observer()
+    with finish_command(config, Path(out), observer) as ending:
+        result = workflows.scan(config, _texts(inputs), Path(out), observer)
+        ending.exit_code = result.exit_code
+    return result
 
 
 def find(

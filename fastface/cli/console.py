@@ -22,7 +22,7 @@ from fastface.export.tables.results import span_object
 from fastface.index.video_state import STATE_WORDS, describe_state
 from fastface.names import is_shown, pluralize, valid_text
 from fastface.runtime.bottleneck import describe_bottleneck
-from fastface.runtime.observer import BarObserver, Observer
+from fastface.runtime.observer import BarObserver, FailureObserver, Observer
 from fastface.runtime.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
 from fastface.types import Span
@@ -53,8 +53,8 @@ _STAGES = {
 
 
 def make_observer(invocation: Invocation) -> Observer:
-    """Return an observer with bars and lines on standard error, or a silent one."""
-    observer = Observer() if invocation.quiet else BarObserver()
+    """Return an observer with bars and lines on standard error; with `-q`, one that prints failures alone."""
+    observer = FailureObserver() if invocation.quiet else BarObserver()
     for note in invocation.notes:
         observer.note(note)
     return observer
@@ -87,23 +87,26 @@ def out_option(result_out: object) -> str:
 
 def finish(result: RunResult, invocation: Invocation) -> Never:
     """Print the result of the command, and exit with its exit code."""
+    raise typer.Exit(print_result(result, invocation))
+
+
+def print_result(result: RunResult, invocation: Invocation) -> int:
+    """Print the result of the command; return its exit code. Known failures are in the report of the night alone."""
     if invocation.json:
         report = json.loads((result.out / "run.json").read_text(encoding="utf-8"))
         as_json({**report, "spans": [span_object(row) for row in result.spans]})
     elif not invocation.quiet:
         _show(result, invocation.verbose)
     if invocation.json or invocation.quiet:  # without `--json` the table and the notes have shown them
-        for video in result.videos:
-            if video.state != "done":
-                _fail(f"{video.id}: {describe_state(video.state, video.reason)}")
-        for item in result.skipped:
-            if item.is_fault:
-                _fail(f"skipped {str(item.path)!r}: {item.reason}")
-    for failure in result.export_failures:
+        for video in result.videos_not_done:
+            _fail(f"{video.id}: {describe_state(video.state, video.reason)}")
+        for item in result.inputs_not_read:
+            _fail(f"skipped {str(item.path)!r}: {item.reason}")
+    for failure in result.files_not_exported:
         _fail(f"not exported: {failure}")
     if result.exit_code:
         _fail(f"exit code {result.exit_code}: {_why_not_clean(result)}")
-    raise typer.Exit(result.exit_code)
+    return result.exit_code
 
 
 def _fail(text: str) -> None:
@@ -112,15 +115,15 @@ def _fail(text: str) -> None:
 
 def _why_not_clean(result: RunResult) -> str:
     """Return why a finished command does not exit with 0."""
-    states = Counter(video.state for video in result.videos if video.state != "done")
+    states = Counter(video.state for video in result.videos_not_done)
     parts = []
     if states:
         kinds = ", ".join(f"{states[state]} {words}" for state, words in STATE_WORDS.items() if states[state])
         parts.append(f"{states.total()} of {pluralize(len(result.videos), 'video')} not done ({kinds})")
-    if num_closed := sum(item.is_fault for item in result.skipped):
-        parts.append(f"{pluralize(num_closed, 'input')} not readable")
-    if result.export_failures:
-        parts.append(f"{pluralize(len(result.export_failures), 'export')} not made")
+    if result.inputs_not_read:
+        parts.append(f"{pluralize(len(result.inputs_not_read), 'input')} not readable")
+    if result.files_not_exported:
+        parts.append(f"{pluralize(len(result.files_not_exported), 'export')} not made")
     if result.is_cut_short:
         parts.append("some videos were not searched closely enough")
     return ", ".join(parts)

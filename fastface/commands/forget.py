@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastface.census.census import corrections_path, take_census, with_shown_settings
 from fastface.census.clusters.corrections import Corrections
+from fastface.commands.night import forget_in_nights
 from fastface.commands.people import publish
 from fastface.config import Config
 from fastface.errors import BackendError, ConfigError, ModelError
@@ -88,6 +89,7 @@ def forget(
                 forget_in_picked(out / _PICKED, names)
             _forget_decisions(folder, names)
             remove_track_archive(folder.index)
+            forget_in_nights(folder, names)
             # Last, because a name that is not in the ledger any more cannot be forgotten again after a kill.
             for record in records:
                 ledger.forget_names(record.fingerprint)

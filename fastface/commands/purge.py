@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastface.commands.night import list_night_files
 from fastface.distribution import VERSION
 from fastface.errors import FastfaceError, SpaceError
 from fastface.index.ledger import Ledger
@@ -60,6 +61,8 @@ class PurgeResult:
 def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
     """Remove embeddings, faces of photos, pictures, pages, reels, timelines, and all data on persons from a folder.
 
+    The reports of nights go too, so that the next run reports everything as new.
+
     Its videos are forgotten. An identity store elsewhere stays, because other folders may share it.
 
     Spans, hits, clips and the log stay. Banks that `enroll` wrote elsewhere are the user's own.
@@ -88,6 +91,7 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
             *photos,
             *(out / path for path in pictures),
             *(answer / name for answer in list_answers(out) for name in ("crops/crops.csv", REPORT)),
+            *list_night_files(folder),
             *persons,
         ]
         doomed = [path for path in doomed if path.is_file()]

@@ -5,9 +5,10 @@ if it is interrupted. The order of the steps matters: see `run`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from signal import Signals
 from time import monotonic
 
 import numpy as np
@@ -15,10 +16,11 @@ import numpy as np
 from fastface.commands.answer import write_answer
 from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
+from fastface.commands.night import begin_night, write_night
 from fastface.commands.report import finish_report
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
-from fastface.errors import InterruptError
+from fastface.errors import FastfaceError, InterruptError
 from fastface.export.taken_faces import write_taken_faces
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
@@ -147,9 +149,11 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
 
 @contextmanager
 def write_report(context: RunContext, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
-    """Write run.json at the end, even if the command was interrupted."""
+    """Write run.json at the end, even if the command was interrupted; for `run` and `scan`, also the night's report."""
     started = monotonic()
     result = RunResult(command, context.out.root)
+    if found is not None:
+        begin_night(context, result)
     context.observer.header(context.networks)
     if command != "scan" and not context.config.match.tracks:
         limits = context.limits
@@ -165,10 +169,20 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
             context.observer.note(describe_left_out(found.left_out))
     try:
         yield result
-    except InterruptError:
+    except InterruptError as error:
         _conclude(context, result, started)
+        if found is not None:
+            write_night(context, result, ended=f"stopped by {Signals(error.signal_number).name}")
+        raise
+    except FastfaceError as error:
+        if "scan" in result.phases:  # what could not begin writes nothing
+            result.videos, result.seconds = context.list_outcomes(result.inputs), monotonic() - started
+            with suppress(FastfaceError):  # the first error is more useful
+                write_night(context, result, ended=str(error).partition("\n")[0])
         raise
     _conclude(context, result, started)
+    if found is not None:
+        write_night(context, result)
     context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
         finish_report(context, result)

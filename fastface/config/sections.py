@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from fastface.config.values import (
     Cards,
     ClockTime,
+    CommandLine,
     DetSize,
     Expressions,
     Pad,
@@ -366,6 +367,16 @@ class RunConfig(Section):
         None,
         description="Write the progress to this file for Prometheus, every 15 seconds and at the end. The name must "
         "end in .prom for node_exporter.",
+    )
+    strict: bool = Field(
+        False,
+        description="End with exit code 3 for known failures too: unchanged files that failed in an earlier run.",
+    )
+    on_finish: Annotated[CommandLine, Shown(default="none")] = Field(
+        None, description="Start this command at the end of a run, without a shell. It reads run.json from its input."
+    )
+    on_finish_seconds: Annotated[float, Shown("SECONDS")] = Field(
+        300.0, ge=1, le=86400, description="Stop the command of --on-finish after this many seconds."
     )
 
     def seconds_left(self, now: datetime | None = None) -> float | None:

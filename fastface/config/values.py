@@ -4,6 +4,7 @@
 """
 
 import re
+import shlex
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
@@ -89,6 +90,16 @@ def _to_expressions(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _command_line(value: str | None) -> str | None:
+    """Check that a POSIX shell would split the text into words; nothing is expanded."""
+    try:
+        if value is not None and not shlex.split(value):
+            raise ValueError("must name a program")
+    except ValueError as error:
+        raise ValueError(f"must be a program with its arguments, as 'mail.sh \"the archive\"' ({error})") from error
+    return value
+
+
 _LARGEST_RATIO = 4
 """Maximum ratio of a crop's longer side to the shorter: a person standing with both arms up is 1:4."""
 
@@ -161,6 +172,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 HashBits = Annotated[int, Field(ge=0, le=64), Shown("BITS")]
 Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair), Shown("BEFORE,AFTER")]
 ClockTime = Annotated[time | None, BeforeValidator(_clock_time), Shown("HH:MM")]
+CommandLine = Annotated[str | None, AfterValidator(_command_line), Shown("COMMAND")]
 Expressions = Annotated[tuple[str, ...], BeforeValidator(_to_expressions), Shown("EXPR")]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list), Shown("PHOTOS")]
 

@@ -5,6 +5,7 @@ Commands call it first, and `doctor` calls the same functions, so that both alwa
 
 import ctypes
 import resource
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -55,6 +56,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         lambda: check_decoder(config),
         lambda: check_ring(plan_layout(config).ring),
         lambda: check_questions(config, targets or ()),
+        lambda: _check_finish_command(config),
     ]
     if config.scan.track == "persons":
         checks.append(lambda: require_persons(config, open_networks(config)))
@@ -111,6 +113,22 @@ def _check_all(config: Config, targets: Sequence[str] | None, checks: Sequence[C
     if len(different) == 1:
         raise first
     raise ConfigError([line for fault in different for line in fault.splitlines()]) from first
+
+
+def _check_finish_command(config: Config) -> None:
+    """Check that the program of `run.on_finish` exists.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if config.run.on_finish is None:
+        return
+    program = shlex.split(config.run.on_finish)[0]
+    if shutil.which(program) is None:
+        raise ConfigError(
+            f"--on-finish {program!r}: there is no such program, or it cannot be executed; "
+            "give its path, and make it executable with chmod +x"
+        )
 
 
 def catch_fault(check: Check) -> FastfaceError | None:

@@ -61,6 +61,11 @@ class EventLog(RelayObserver):
         self.write("note", text=valid_text(text))
         self._inner.note(text)
 
+    def report_failure(self, text: str) -> None:
+        """Log a failure as a note."""
+        self.write("note", text=valid_text(text))
+        self._inner.report_failure(text)
+
 
 @contextmanager
 def open_event_log(path: Path, inner: Observer, version: str, command: str) -> Iterator[EventLog]:

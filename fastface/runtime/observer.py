@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from time import monotonic
 from typing import Any
@@ -66,6 +67,12 @@ class Observer:
     def note(self, text: str) -> None:
         """Report a line of text to the user."""
 
+    def report_failure(self, text: str) -> None:
+        """Report a failure that does not end the command and changes no result."""
+
+    def report_night(self, lines: Sequence[str], *, is_urgent: bool) -> None:
+        """Report what is new since the last run; urgent if something new failed."""
+
     def end(self) -> None:
         """Report the end of the scan."""
 
@@ -119,6 +126,14 @@ class RelayObserver(Observer):
         """Pass on."""
         self._inner.note(text)
 
+    def report_failure(self, text: str) -> None:
+        """Pass on."""
+        self._inner.report_failure(text)
+
+    def report_night(self, lines: Sequence[str], *, is_urgent: bool) -> None:
+        """Pass on."""
+        self._inner.report_night(lines, is_urgent=is_urgent)
+
     def end(self) -> None:
         """Pass on."""
         self._inner.end()
@@ -126,6 +141,19 @@ class RelayObserver(Observer):
     def conclude(self, exit_code: int, hits: int) -> None:
         """Pass on."""
         self._inner.conclude(exit_code, hits)
+
+
+class FailureObserver(Observer):
+    """Print failures on standard error, and nothing else."""
+
+    def report_failure(self, text: str) -> None:
+        """Print the failure."""
+        tqdm.write(f"fastface: {text}", file=sys.stderr)
+
+    def report_night(self, lines: Sequence[str], *, is_urgent: bool) -> None:
+        """Print the news if something new failed."""
+        if is_urgent:
+            tqdm.write("\n".join(lines), file=sys.stderr)
 
 
 class BarObserver(Observer):
@@ -215,6 +243,15 @@ class BarObserver(Observer):
     def note(self, text: str) -> None:
         """Print a line above the bars."""
         tqdm.write(text, file=sys.stderr)
+
+    def report_failure(self, text: str) -> None:
+        """Print the failure as an error is printed."""
+        self.note(f"fastface: {text}")
+
+    def report_night(self, lines: Sequence[str], *, is_urgent: bool) -> None:  # noqa: ARG002 - all news is printed
+        """Print the news."""
+        for line in lines:
+            self.note(line)
 
     def end(self) -> None:
         """Close all bars."""

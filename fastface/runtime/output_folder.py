@@ -51,6 +51,7 @@ class OutputFolder:
         self.ledger = self.state / "state.sqlite"
         self.photos = self.state / "photos"
         self.log = self.state / "log.jsonl"
+        self.nights = self.state / "nights.json"
 
     def relative(self, path: Path) -> str:
         """Return a path relative to OUT, as the tables show it."""
@@ -106,7 +107,7 @@ class OutputFolder:
         """
         if self.state not in self._made:
             return
-        for path in (self.ledger, self.log, self.state / "lock"):
+        for path in (self.ledger, self.log, self.nights, self.state / "lock"):
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(name).unlink(missing_ok=True)
         shutil.rmtree(self.photos, ignore_errors=True)

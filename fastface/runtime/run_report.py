@@ -93,6 +93,15 @@ class Counts(FrameCounts):
     decisions: int = 0  # the user's decisions on earlier answers that this answer uses
 
 
+@dataclass(frozen=True, slots=True)
+class KnownFailures:
+    """Failures of unchanged files that an earlier run has reported."""
+
+    videos: frozenset[str] = frozenset()  # names in OUT
+    inputs: frozenset[str] = frozenset()  # paths of skipped inputs
+    exports: frozenset[str] = frozenset()  # lines of `RunResult.export_failures`
+
+
 @dataclass(slots=True)
 class RunResult:
     """Result of `run`, `scan` and `find`.
@@ -110,6 +119,7 @@ class RunResult:
         skipped: Inputs that cannot be videos, with the reasons.
         left_out: Ignored content of folders, by reason.
         export_failures: Files that could not be exported, with the reasons.
+        known: Failures that the exit code does not count; none with `--strict`.
         inputs: The videos that the inputs name.
         is_cut_short: True if closer searches failed, or the time limit came before them.
         scanned: Names of the videos that this command has scanned, in any final state.
@@ -134,6 +144,7 @@ class RunResult:
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     export_failures: tuple[str, ...] = ()
+    known: KnownFailures = KnownFailures()
     inputs: tuple[VideoFile, ...] = ()
     is_cut_short: bool = False
     scanned: frozenset[str] = frozenset()
@@ -155,12 +166,25 @@ class RunResult:
             self.phases[name] = self.phases.get(name, 0.0) + monotonic() - started
 
     @property
+    def videos_not_done(self) -> tuple[VideoOutcome, ...]:
+        """Return the videos that are not done, without known failures."""
+        return tuple(video for video in self.videos if video.state != "done" and video.id not in self.known.videos)
+
+    @property
+    def inputs_not_read(self) -> tuple[Skipped, ...]:
+        """Return the inputs that could not be read, without known failures."""
+        return tuple(item for item in self.skipped if item.is_fault and str(item.path) not in self.known.inputs)
+
+    @property
+    def files_not_exported(self) -> tuple[str, ...]:
+        """Return the export failures, without known ones."""
+        return tuple(line for line in self.export_failures if line not in self.known.exports)
+
+    @property
     def exit_code(self) -> int:
-        """Return 0 if all is clean; 3 if inputs are not done, not readable or not exported, or the time limit came."""
-        is_done = all(video.state == "done" for video in self.videos)
-        is_seen = not any(item.is_fault for item in self.skipped)
-        is_all = is_done and is_seen and not self.export_failures and not self.is_cut_short
-        return CLEAN if is_all else SOME_NOT_DONE
+        """Return 0 if all is clean or a known failure; 3 if work is left, or something failed."""
+        faults = self.videos_not_done or self.inputs_not_read or self.files_not_exported or self.is_cut_short
+        return SOME_NOT_DONE if faults else CLEAN
 
 
 @dataclass(frozen=True, slots=True)

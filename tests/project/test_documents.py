@@ -317,6 +317,8 @@ def test_objects_have_the_documented_keys(documented: dict[str, list[list[str]]]
 
     report = json.loads((ran.out / "run.json").read_text(encoding="utf-8"))
     assert [row[0] for row in documented["run.json"]] == list(report)
+    night = json.loads((ran.out / "night.json").read_text(encoding="utf-8"))
+    assert [row[0] for row in documented["night.json"]] == list(night)
     spans = json.loads((ran.out / "spans.json").read_text(encoding="utf-8"))
     assert spans
     assert [row[0] for row in documented["spans.json"]] == list(spans[0])

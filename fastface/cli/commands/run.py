@@ -5,8 +5,10 @@
 
 from pathlib import Path
 
+import typer
+
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
-from fastface.cli.console import finish, make_observer, show
+from fastface.cli.console import finish, make_observer, print_result, show
 from fastface.cli.options import (
     EXPORT,
     GROWTH,
@@ -21,6 +23,7 @@ from fastface.cli.options import (
     Invocation,
     with_settings,
 )
+from fastface.commands.finish_command import finish_command
 from fastface.commands.run import find as find_workflow
 from fastface.commands.run import run as run_workflow
 from fastface.commands.run import scan as scan_workflow
@@ -50,7 +53,10 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, targets, out), invocation)
-    finish(run_workflow(invocation.config, inputs, targets, out, make_observer(invocation)), invocation)
+    observer = make_observer(invocation)
+    with finish_command(invocation.config, out, observer) as ending:
+        ending.exit_code = print_result(run_workflow(invocation.config, inputs, targets, out, observer), invocation)
+    raise typer.Exit(ending.exit_code)
 
 
 @with_settings(SCAN, RUN, MODELS, remembers="models")
@@ -64,7 +70,10 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
         show(preview_run(invocation.config, inputs, None, out), invocation)
-    finish(scan_workflow(invocation.config, inputs, out, make_observer(invocation)), invocation)
+    observer = make_observer(invocation)
+    with finish_command(invocation.config, out, observer) as ending:
+        ending.exit_code = print_result(scan_workflow(invocation.config, inputs, out, observer), invocation)
+    raise typer.Exit(ending.exit_code)
 
 
 @with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, MODELS, remembers="export")

@@ -19,6 +19,8 @@ from fastface.export.tables.html_page import shown_text, to_json, write_page
 from fastface.index.ledger import Ledger
 from fastface.index.store import VideoIndex
 from fastface.names import label_name, pluralize, valid_text
+from fastface.review.nights.night_report import NightReport
+from fastface.review.nights.night_text import format_night, summarize_night
 from fastface.review.report.answer import Answer, ReportSpan, read_answer
 from fastface.review.report.hit_table import DecidedHits, SimilarityCurves, iterate_hits
 from fastface.review.report.pictures import (
@@ -101,6 +103,7 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
             **_page_facts(whole, answer, curves, decided),
             "pairs": _list_pairs(whole, answer, pairs),
             "files": _list_files(folder),
+            "night": _describe_night(out.root, whole),
             "command": shown_text(f"fastface correct decisions.json {option}{shlex.quote(str(out.root))}"),
         }
     )
@@ -125,6 +128,15 @@ def write_report_page(out: OutputFolder, ledger: Ledger, answer_folder: Path | N
         pictures="\n".join(_picture_elements(out.index, folder, answer, kept, is_smaller=is_smaller)),
     )
     return WrittenReport(folder / REPORT, len(answer.spans), len(answer.near_misses), len(kept), tuple(left_out))
+
+
+def _describe_night(out: Path, answer: Answer) -> dict[str, Any] | None:
+    """Return the news of the run that gave the answer; None if it is another command's, or no run was before it."""
+    report = NightReport.load(out)
+    if report is None or not report.since or report.started != answer.run["started"]:
+        return None
+    lines = [shown_text(line) for line in format_night(report)]
+    return {"summary": shown_text(summarize_night(report)), "lines": lines}
 
 
 def _list_files(folder: Path) -> list[str]:

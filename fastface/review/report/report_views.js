@@ -21,6 +21,9 @@ function showHead() {
     fact("near misses", totals.nearMisses.toLocaleString("en")),
   );
   showFaults(false);
+  byId("night").hidden = !facts.night;
+  byId("night-summary").textContent = facts.night?.summary ?? "";
+  byId("night-text").textContent = facts.night?.lines.join("\n") ?? "";
   const leftOut = JSON.parse(byId("left-out-facts").textContent);
   byId("left-out").hidden = !leftOut.length;
   byId("left-out").textContent = `This page has a limit of size. Left out: ${leftOut.join(", ")}. The tables beside it have all spans, hits and near misses.`;

@@ -3,15 +3,18 @@
 import base64
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from night_tools import night, record, span
 from report_tools import Drawn, DrawnAnswer, PageContent, picture, write_answer, write_report
 
 from fastface.errors import ConfigError
+from fastface.review.nights.night_record import NightRecord
 from fastface.review.report import report_page
 
 FORMULA = "=1+1"
@@ -301,3 +304,26 @@ def test_a_hostile_name_cannot_end_its_element(out: Path) -> None:
     assert "onerror=alert" in text
     assert "<img src=x" not in text
     assert "\u202e" not in text
+
+
+def test_the_news_since_the_last_run_is_a_part_of_the_page(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_answer(out, DRAWN, tmp_path / "films")
+    started = json.loads((out / "run.json").read_text(encoding="utf-8"))["started"]
+    first = night(NightRecord(), [record("a.mp4")], started=started)
+    first.report.save(out)
+    write_report(out)
+    assert PageContent(out / "report.html").json("facts")["night"] is None  # all is new
+    spans = [span("a.mp4", HOSTILE, 61, 65)]
+    later = night(first.record, [record("a.mp4")], spans, persons=(HOSTILE,), started=started).report
+    replace(later, started="2026-01-03T03:04:05+00:00").save(out)  # a later scan, which has no page
+    write_report(out)
+    assert PageContent(out / "report.html").json("facts")["night"] is None
+    later.save(out)
+    write_report(out)
+    shown = PageContent(out / "report.html").json("facts")["night"]
+    assert shown["summary"] == "1 new span of 1 person"
+    assert "    a.mp4: 1:01-1:05" in shown["lines"]
+    (line,) = [line for line in shown["lines"] if "onerror" in line]
+    assert line.endswith("1 span, 4.0 s, 1 video, searched for the first time")
+    assert line.isprintable()
