@@ -233,6 +233,7 @@ class Discovery:
     videos: tuple[VideoFile, ...]
     skipped: tuple[Skipped, ...]
     left_out: tuple[LeftOut, ...] = ()
+    elsewhere: tuple[VideoFile, ...] = ()  # videos that belong to other shards
 
 
 class _FoundFiles:

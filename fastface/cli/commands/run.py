@@ -3,6 +3,8 @@
 `cli.app` registers them. The work is in `commands.run`; this module only parses options and prints.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
@@ -26,6 +28,8 @@ from fastface.commands.run import run as run_workflow
 from fastface.commands.run import scan as scan_workflow
 from fastface.diagnostics.dry_run import preview_demo, preview_find, preview_run
 from fastface.errors import ConfigError
+from fastface.fleet.shards import Shard, take_shard
+from fastface.video.discover import Discovery
 
 _NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
 
@@ -49,7 +53,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
         finish(run_demo(folder, observer, wanted.device, wanted.precision), invocation)
     inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
     if invocation.dry_run:
-        show(preview_run(invocation.config, inputs, targets, out), invocation)
+        show(preview_run(invocation.config, inputs, targets, out, _shard(invocation)), invocation)
     finish(run_workflow(invocation.config, inputs, targets, out, make_observer(invocation)), invocation)
 
 
@@ -63,7 +67,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
         raise ConfigError(_NO_VIDEOS)
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
-        show(preview_run(invocation.config, inputs, None, out), invocation)
+        show(preview_run(invocation.config, inputs, None, out, _shard(invocation)), invocation)
     finish(scan_workflow(invocation.config, inputs, out, make_observer(invocation)), invocation)
 
 
@@ -77,3 +81,7 @@ def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER)
     if invocation.dry_run:
         show(preview_find(invocation.config, targets, out), invocation)
     finish(find_workflow(invocation.config, targets, out, make_observer(invocation)), invocation)
+
+
+def _shard(invocation: Invocation) -> Callable[[Discovery], Discovery]:
+    return partial(take_shard, shard=Shard.parse(invocation.config.run.shard))
