@@ -32,6 +32,21 @@ Targets = Annotated[
     typer.Option("--targets", "-t", metavar="PHOTOS", help=_TARGETS_HELP, show_default=SAMPLES_FOLDER),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder.")]
+Outs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help="Output folder. Several are asked as one.",
+        show_default=str(OUT_FOLDER),
+    ),
+]
+
+
+def or_out(outs: list[Path] | None) -> list[Path]:
+    """Return the output folders; if there are none, the default one."""
+    return outs or [OUT_FOLDER]
 
 
 def holds_anything(folder: Path) -> bool:

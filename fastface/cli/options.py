@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from fastface.cli.arguments import or_out
 from fastface.cli.help_pages import Entry, format_page
 from fastface.config import (
     Config,
@@ -239,7 +240,7 @@ def with_settings(
             values.pop("help_all", None)
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
-            out = values.get("index") or values.get("out")
+            out = values.get("index") or _first_folder(values.get("out"))
             if remembers == "crops":
                 out = _output_folder(values["crops"])
             command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)
@@ -253,6 +254,11 @@ def with_settings(
         return wrapper
 
     return decorate
+
+
+def _first_folder(out: Path | list[Path] | None) -> Path | None:
+    """Return the first of several output folders, whose stored settings a command uses; `out` is None without `-o`."""
+    return or_out(out)[0] if out is None or isinstance(out, list) else out
 
 
 def _invocation(

@@ -115,31 +115,38 @@ def preview_run(
     )
 
 
-def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
+def preview_find(config: Config, targets: Sequence[str], out: Path, *, into: Path) -> Preview:
     """Preview `find`.
+
+    Args:
+        config: The settings.
+        targets: Photos, folders of photos, banks, or `*`.
+        out: The output folder, or the first of several.
+        into: Folder of the answer: another one if there are several.
 
     Raises:
         FastfaceError: The error of the command itself, as far as it can be known without decoding.
     """
     look_back(config, targets, out)
-    output = (repr(str(out)), *_describe_move(config, targets, out))
+    output = (repr(str(into)), *_describe_move(config, targets, into))
     return Preview(targets=_targets(config, targets), where=config.question.where, **_means(config), output=output)
 
 
-def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
+def preview_people(config: Config, out: Path, *wanted: str, into: Path) -> Preview:
     """Preview `people` and `pick`.
 
     Args:
         config: The settings.
-        out: The output folder.
-        wanted: Files that would be written below it.
+        out: The output folder, or the first of several.
+        wanted: Files that would be written.
+        into: Folder of these files: another one if there are several output folders.
 
     Raises:
         FastfaceError: The error of the command itself, as far as it can be known without reading the index.
     """
     look_at_index(config, out)
     means = {**_means(config), "thresholds": ()}  # the census has already settled the persons
-    return Preview(**means, output=tuple(repr(str(out / name)) for name in wanted))
+    return Preview(**means, output=tuple(repr(str(into / name)) for name in wanted))
 
 
 def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:

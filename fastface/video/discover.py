@@ -10,7 +10,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,6 +181,7 @@ _MOST_NAMES = 1000
 """Maximum number of names stored for each reason."""
 
 _PATTERN = re.compile(r"%0?\d*d")
+_DIGEST_LENGTH = 8
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
 
@@ -289,7 +290,7 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     if faults:
         raise ConfigError(faults)
     unique = list(_unique(candidates, found))
-    names = _names([(candidate.relative, str(candidate.path.absolute())) for candidate in unique])
+    names = unique_names([(file_name(one.relative.replace(os.sep, "__")), str(one.path.absolute())) for one in unique])
     videos = [VideoFile(c.path.absolute(), name, c.sequence) for c, name in zip(unique, names, strict=True)]
     return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
 
@@ -405,18 +406,23 @@ def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candi
         yield candidate
 
 
-def _names(paths: list[tuple[str, str]]) -> list[str]:
-    """Return a readable and unique name in OUT for each (relative path, absolute path).
+def unique_names(wanted: Sequence[tuple[str, str]], known: Iterable[str] = ()) -> list[str]:
+    """Return a unique name in OUT for each (name, absolute path).
 
     Some file systems ignore the case of letters or the form of accents. Names that differ only in these get a digest of
-    their absolute path. So a name does not depend on the order of the inputs.
+    their absolute path. So a name does not depend on the order of the inputs. A name that has such a digest keeps it,
+    and its beginning counts as a name.
+
+    Args:
+        wanted: The names and paths.
+        known: Names in OUT that other videos have.
     """
-    wanted = [file_name(relative.replace(os.sep, "__")) for relative, _ in paths]
-    counts = Counter(map(casefold_name, wanted))
-    taken: set[str] = set()
+    starts = [_without_path_digest(name, absolute) for name, absolute in wanted]
+    counts = Counter(map(casefold_name, starts))
+    taken = set(map(casefold_name, known))
     names = []
-    for (_, absolute), name in zip(paths, wanted, strict=True):
-        unique = name if counts[casefold_name(name)] == 1 else with_path_digest(name, absolute)
+    for (name, absolute), start in zip(wanted, starts, strict=True):
+        unique = with_path_digest(start, absolute) if counts[casefold_name(start)] > 1 else name
         while casefold_name(unique) in taken:
             unique = with_path_digest(unique, absolute)
         taken.add(casefold_name(unique))
@@ -432,7 +438,12 @@ def casefold_name(name: str) -> str:
 def with_path_digest(name: str, absolute: str) -> str:
     """Append a digest of the absolute path to a name."""
     digest = hashlib.sha256("\0".join((name, absolute)).encode("utf-8", "surrogatepass"))
-    return f"{name}.{digest.hexdigest()[:8]}"
+    return f"{name}.{digest.hexdigest()[:_DIGEST_LENGTH]}"
+
+
+def _without_path_digest(name: str, absolute: str) -> str:
+    start = name[: -_DIGEST_LENGTH - 1]
+    return start if name == with_path_digest(start, absolute) else name
 
 
 def _pattern_files(pattern: Path) -> list[Path]:

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
+from fastface.cli.arguments import (
+    IN_FOLDER,
+    OUT_FOLDER,
+    Inputs,
+    Out,
+    Outs,
+    Targets,
+    holds_anything,
+    or_out,
+    or_samples,
+)
 from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import (
     EXPORT,
@@ -23,6 +33,7 @@ from fastface.cli.options import (
     Invocation,
     with_settings,
 )
+from fastface.commands.merge import locate_joined, open_joined
 from fastface.commands.run import find as find_workflow
 from fastface.commands.run import run as run_workflow
 from fastface.commands.run import scan as scan_workflow
@@ -72,15 +83,16 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
 
 
 @with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
-def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
+def find(invocation: Invocation, targets: Targets = None, out: Outs = None) -> None:
     """Search scanned videos for other persons or with other settings. No video is scanned again.
 
     Example: fastface find -t photos/Bob.jpg -o out
     """
-    targets = or_samples(targets)
+    targets, outs = or_samples(targets), or_out(out)
     if invocation.dry_run:
-        show(preview_find(invocation.config, targets, out), invocation)
-    finish(find_workflow(invocation.config, targets, out, make_observer(invocation)), invocation)
+        show(preview_find(invocation.config, targets, outs[0], into=locate_joined(outs)), invocation)
+    observer = make_observer(invocation)
+    finish(find_workflow(invocation.config, targets, open_joined(outs, observer), observer), invocation)
 
 
 def _shard(invocation: Invocation) -> Callable[[Discovery], Discovery]:

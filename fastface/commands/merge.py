@@ -1,0 +1,67 @@
+"""Run `fastface merge`, and let other commands ask several output folders as one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastface.errors import ConfigError
+from fastface.fleet.merge import MergeResult, check_folders, merge_folders
+from fastface.fleet.views import find_view, join, locate_view
+from fastface.runtime.observer import Observer
+
+
+def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = True) -> MergeResult:
+    """Make one output folder of several, or add them to one that exists.
+
+    Args:
+        outs: The folders; they stay unchanged.
+        into: The merged folder.
+        observer: Receives notes.
+        link: False to copy the files of the index, also where the file system has links.
+
+    Raises:
+        ConfigError, LockedError, SpaceError, InterruptError, FastfaceError: See `merge_folders`.
+    """
+    check_merge(outs, into)
+    return merge_folders(outs, into, observer, link=link)
+
+
+def check_merge(outs: Sequence[Path], into: Path) -> None:
+    """Check that `merge` could begin. Writes nothing.
+
+    Raises:
+        ConfigError: No folder is named, one is named twice, or one is no output folder.
+    """
+    if not outs:
+        raise ConfigError("name at least one output folder to merge")
+    check_folders(outs, into)
+
+
+def open_joined(outs: Sequence[Path], observer: Observer) -> Path:
+    """Return the folder that a search asks: the only one, or the view of several, brought up to date.
+
+    Raises:
+        FastfaceError: See `merge_folders`.
+    """
+    if len(outs) == 1:
+        return outs[0]
+    result = join(outs, observer)
+    observer.note(f"{len(outs)} folders asked as one: the results lie in {str(result.out)!r}")
+    return result.out
+
+
+def locate_joined(outs: Sequence[Path]) -> Path:
+    """Return the place that `open_joined` returns. Writes nothing.
+
+    Raises:
+        ConfigError: One is no output folder, or is named twice.
+    """
+    return outs[0] if len(outs) == 1 else locate_view(outs)
+
+
+def find_joined(outs: Sequence[Path]) -> Path:
+    """Return the folder with the last answer and list of persons of one or several folders.
+
+    Raises:
+        ConfigError: Several folders were not asked together yet.
+    """
+    return outs[0] if len(outs) == 1 else find_view(outs)
