@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastface.distribution import VERSION
 from fastface.errors import ConfigError, FastfaceError, SpaceError
+from fastface.fleet.views import list_views
 from fastface.index.ledger import Ledger
 from fastface.review.report.report_page import REPORT
 from fastface.runtime.event_log import open_event_log
@@ -60,7 +61,8 @@ class PurgeResult:
 def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
     """Remove embeddings, faces of photos, pictures, pages, reels, timelines, and all data on persons from a folder.
 
-    Its videos are forgotten. An identity store elsewhere stays, because other folders may share it.
+    Its videos are forgotten, and all videos of the views below it, which join it with other folders. An identity store
+    elsewhere stays, because other folders may share it.
 
     Spans, hits, clips and the log stay. Banks that `enroll` wrote elsewhere are the user's own.
 
@@ -75,6 +77,19 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
     """
     if not (out / ".fastface" / "state.sqlite").exists():
         raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
+    parts = [_purge(one, pretend=pretend) for one in (*list_views(out), out)]
+    return PurgeResult(
+        indexes=sum(part.indexes for part in parts),
+        photos=sum(part.photos for part in parts),
+        pictures=sum(part.pictures for part in parts),
+        persons=sum(part.persons for part in parts),
+        bytes_freed=sum(part.bytes_freed for part in parts),
+        kept=tuple(path for part in parts for path in part.kept),
+        log=parts[-1].log,
+    )
+
+
+def _purge(out: Path, *, pretend: bool) -> PurgeResult:
     folder = OutputFolder(out)
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         exports = list(ledger.exports())

@@ -4,11 +4,12 @@
 folder, is left out and reported. A file that was merged once is not merged again: what the user took back in the
 target stays taken back.
 
-OUT/.fastface/merged.json: {"schema_version", "files": digests of the merged files}
+OUT/.fastface/merged.json: {"schema_version", "files": digests of the paths and contents of the merged files}
 """
 
 import hashlib
 import json
+import os
 import secrets
 import shlex
 import shutil
@@ -64,7 +65,7 @@ def merge_knowledge(state: Path, origins: Iterable[Origin]) -> list[str]:
             path = origin.state / name
             if not path.exists():
                 continue
-            digest = hashlib.sha256(name.encode() + b"\0" + _describe(path, state)).hexdigest()
+            digest = hashlib.sha256(os.fsencode(path.resolve()) + b"\0" + _describe(path, state)).hexdigest()
             if digest not in done:
                 notes += merge(state, origin)
                 done.append(digest)
