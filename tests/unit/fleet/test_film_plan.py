@@ -8,7 +8,7 @@ from typing import Any
 
 from index_tools import plain_info
 
-from fastface.fleet.film_plan import TARGET, FilmPlan, Scan, plan_films
+from fastface.fleet.film_plan import TARGET, FilmPlan, plan_films
 from fastface.index.records import CopyRecord, VideoRecord
 
 KEY = "settings"

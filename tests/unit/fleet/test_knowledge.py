@@ -81,7 +81,9 @@ def test_decisions_are_joined_in_order_and_follow_the_names_of_their_videos(fold
     assert decided(folders.target) == wanted
 
 
-@pytest.mark.parametrize(("first", "second"), [("confirmed", "rejected"), ("given", "confirmed"), ("rejected", "given")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("confirmed", "rejected"), ("given", "confirmed"), ("rejected", "given")]
+)
 def test_a_contradicting_decision_is_left_out_and_reported(folders: Folders, first: str, second: str) -> None:
     decide(folders.state("A"), "a", decision("film.mp4", first))
     agrees = first == "rejected"  # given to Bob is rejected for Ann
