@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastface.errors import ConfigError
-from fastface.fleet.merge import MergeResult, check_folders, merge_folders
+from fastface.fleet.merge import MergeResult, merge_folders
 from fastface.fleet.views import find_view, join, locate_view
 from fastface.runtime.observer import Observer
 
@@ -21,19 +20,7 @@ def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = 
     Raises:
         ConfigError, LockedError, SpaceError, InterruptError, FastfaceError: See `merge_folders`.
     """
-    check_merge(outs, into)
     return merge_folders(outs, into, observer, link=link)
-
-
-def check_merge(outs: Sequence[Path], into: Path) -> None:
-    """Check that `merge` could begin. Writes nothing.
-
-    Raises:
-        ConfigError: No folder is named, one is named twice, or one is no output folder.
-    """
-    if not outs:
-        raise ConfigError("name at least one output folder to merge")
-    check_folders(outs, into)
 
 
 def open_joined(outs: Sequence[Path], observer: Observer) -> Path:

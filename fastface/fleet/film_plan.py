@@ -6,7 +6,7 @@ merged into. It may hold videos already. The same videos get the same names as i
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class FilmPlan:
     Attributes:
         videos: All videos of the merged folder that are scanned.
         waiting: {name: path} of the videos that no folder has scanned to the end.
-        gone: Names in the target that no other folder has.
+        gone: Names in the target of videos that are removed: outdated ones, and with `mirror` those of no folder.
         copies: Files with the content of a video.
         names: {(folder, name there): name in the merged folder}.
         counted_once: Number of scans that another scan of the same video replaces.
@@ -87,6 +87,9 @@ class _Video:
 
     def has(self, folder: int) -> bool:
         return any(scan.folder == folder for scan in self.scans)
+
+    def is_only_in_target(self) -> bool:
+        return all(scan.folder == TARGET for scan in self.scans)
 
     def name_in_target(self) -> str:
         return next((scan.record.video_id for scan in self.scans if scan.folder == TARGET), "")
@@ -145,6 +148,7 @@ def plan_films(
     *,
     find_time: Callable[[Scan], float],
     alike: Callable[[VideoRecord, VideoRecord], bool],
+    origins: Collection[str] = (),
     mirror: bool = False,
 ) -> FilmPlan:
     """Plan the merge of several folders into the target.
@@ -155,13 +159,16 @@ def plan_films(
         find_time: Returns when a scan was written. Of two equally complete scans with different settings the newer one
             counts.
         alike: Returns whether two files whose samples are equal have the same content.
+        origins: Names in the target of videos that an earlier merge took from one of these folders. If that folder has
+            lost such a video, and a folder has another one at its path, the file has changed.
         mirror: True to remove videos that only the target has.
     """
     videos = _Videos(alike)
     every = [(TARGET, target), *enumerate(folders)]
     for number, records in every:
         videos.add(number, (record for record in records if record.state != "scanning"))
-    gone = {one for one in videos.all if mirror and {scan.folder for scan in one.scans} == {TARGET}}
+    paths = {record.path for records in folders for record in records if record.state != "scanning"}
+    gone = {one for one in videos.all if one.is_only_in_target() and (mirror or _is_outdated(one, origins, paths))}
     kept = [one for one in videos.all if one not in gone]
     chosen = [_choose(video, find_time) for video in kept]
     begun = {record.path: record.video_id for record in target if record.state == "scanning"}
@@ -192,6 +199,12 @@ def plan_films(
         counted_once=sum(max(0, sum(scan.folder != TARGET for scan in video.scans) - 1) for video in kept),
         notes=tuple(_describe_conflicts(kept)),
     )
+
+
+def _is_outdated(video: _Video, origins: Collection[str], paths: Collection[Path]) -> bool:
+    """Return whether a video that only the target has was replaced in its folder by another one at its path."""
+    record = video.scans[0].record
+    return record.video_id in origins and record.path in paths
 
 
 def _choose(video: _Video, find_time: Callable[[Scan], float]) -> Scan:

@@ -38,7 +38,7 @@ _MERGED = "merged"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class KnowledgeFolder:
     """A folder whose knowledge is merged."""
 
     state: Path  # its folder .fastface
@@ -47,7 +47,7 @@ class Origin:
     contract: str  # contract of the recogniser; empty without a scanned video
 
 
-def merge_knowledge(state: Path, origins: Iterable[Origin]) -> list[str]:
+def merge_knowledge(state: Path, origins: Iterable[KnowledgeFolder]) -> list[str]:
     """Merge the decisions, corrections and names of several folders; return what was left out, a line each.
 
     Args:
@@ -100,7 +100,7 @@ def _read_done(state: Path) -> list[str]:
         raise FaceIndexError(f"cannot read {str(path)!r}: {error}; remove it: then all is merged again") from error
 
 
-def merge_decisions(state: Path, origin: Origin) -> list[str]:
+def merge_decisions(state: Path, origin: KnowledgeFolder) -> list[str]:
     """Append the decisions of a folder to the target's; return the contradictions."""
     own, notes = DecisionStore.load(state), list[str]()
     known = _Verdicts(own.decisions)
@@ -156,7 +156,7 @@ def _places(decision: StoredDecision) -> Iterator[object]:
             yield decision.video, face.time, face.box
 
 
-def merge_corrections(state: Path, origin: Origin) -> list[str]:
+def merge_corrections(state: Path, origin: KnowledgeFolder) -> list[str]:
     """Add the corrections of persons of a folder to the target's; return the contradictions."""
     path, notes = state / "corrections.json", list[str]()
     own = Corrections.load(path)
@@ -202,7 +202,7 @@ def _place(group: Sequence[Anchor]) -> str:
     return f"{valid_text(group[0].video_id)} at {group[0].time:.3f} s"
 
 
-def merge_photo_names(state: Path, origin: Origin) -> list[str]:
+def merge_photo_names(state: Path, origin: KnowledgeFolder) -> list[str]:
     """Add the tracks that photos name in a folder. The target's own search of a video counts."""
     own = read_names(state)
     merged = {label: dict(sources) for label, sources in own.items()}
@@ -214,7 +214,7 @@ def merge_photo_names(state: Path, origin: Origin) -> list[str]:
     return []
 
 
-def merge_names(state: Path, origin: Origin) -> list[str]:
+def merge_names(state: Path, origin: KnowledgeFolder) -> list[str]:
     """Give the named persons of a folder's store to the target's store; return the contradictions.
 
     A person without a name in the target gets the name; numbers stay the target's own.
@@ -296,7 +296,7 @@ def _read_threshold(state: Path) -> float | None:
         raise FaceIndexError(f"cannot read {str(state / 'people.json')!r}: {error}") from error
 
 
-_PARTS: dict[str, Callable[[Path, Origin], list[str]]] = {
+_PARTS: dict[str, Callable[[Path, KnowledgeFolder], list[str]]] = {
     "decisions.json": merge_decisions,
     "corrections.json": merge_corrections,
     "photo_names.json": merge_photo_names,

@@ -16,14 +16,15 @@ from fastface.errors import ConfigError, InputError
 from fastface.failpoints import fail_point
 from fastface.files import link_or_copy, private_folder, write_atomic
 from fastface.fleet.film_plan import TARGET, FilmPlan, MergedVideo, Scan, plan_films
-from fastface.fleet.knowledge import Origin, merge_knowledge
+from fastface.fleet.knowledge import KnowledgeFolder, merge_knowledge
+from fastface.fleet.origins import Origin, read_origins, write_origins
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.runtime.event_log import open_event_log
 from fastface.runtime.observer import Observer
-from fastface.runtime.output_folder import OutputFolder, hold_to_read
+from fastface.runtime.output_folder import OutputFolder, hold_to_read, require_free
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.video.fingerprint import content_digest
 
@@ -39,7 +40,7 @@ class MergeResult:
         out: The merged folder.
         videos: Number of its scanned videos.
         taken: Number of videos in each merged folder whose scan was taken over now, {folder: number}.
-        removed: Number of videos that no merged folder has any more; only a view loses them.
+        removed: Number of outdated videos that were removed; of a view, also of those that no folder has any more.
         waiting: Number of videos that no folder has scanned to its end.
         counted_once: Number of scans that another folder has of the same video.
         notes: What was left out or needs a look, a line each.
@@ -98,17 +99,24 @@ def merge_folders(
         FaceIndexError: An index or ledger is damaged.
         SpaceError, InterruptError: No space is left, or the user stopped the merge; the same call continues.
     """
-    check_folders(outs, into)
     with ExitStack() as held:
-        for out in outs:
-            held.enter_context(hold_to_read(out))
-        folders = [_open_folder(out, held) for out in outs]
-        _check_comparable([*folders, *([_open_folder(into, held)] if _is_output_folder(into) else [])])
+        folders = _open_folders(outs, into, held)
         target = OutputFolder(into)
         held.enter_context(target.hold_lock())
         log = held.enter_context(open_event_log(target.log, observer, VERSION, "merge"))
         interruption = held.enter_context(interruptible(None))
         return _merge(folders, target, log, interruption, link=link, mirror=mirror)
+
+
+def check_merge(outs: Sequence[Path], into: Path) -> None:
+    """Check that a merge can begin. Writes nothing.
+
+    Raises:
+        ConfigError, LockedError, FaceIndexError: See `merge_folders`.
+    """
+    with ExitStack() as held:
+        _open_folders(outs, into, held)
+        require_free(into)
 
 
 def check_folders(outs: Sequence[Path], into: Path) -> None:
@@ -124,6 +132,16 @@ def check_folders(outs: Sequence[Path], into: Path) -> None:
         faults.append(f"-o {str(into)!r} is one of the folders to merge: name another one")
     if faults:
         raise ConfigError(faults)
+
+
+def _open_folders(outs: Sequence[Path], into: Path, held: ExitStack) -> list[_Folder]:
+    """Open the folders to merge for reading, and check them and the target."""
+    check_folders(outs, into)
+    for out in outs:
+        held.enter_context(hold_to_read(out))
+    folders = [_open_folder(out, held) for out in outs]
+    _check_comparable([*folders, *([_open_folder(into, held)] if _is_output_folder(into) else [])])
+    return folders
 
 
 def _is_output_folder(out: Path) -> bool:
@@ -172,12 +190,14 @@ def _merge(
 ) -> MergeResult:
     with Ledger(target.ledger) as ledger:
         own = _Folder(target.root, ledger, ledger.videos())
+        places = [str(folder.root.resolve()) for folder in folders]
         every = {TARGET: own, **dict(enumerate(folders))}
         plan = plan_films(
             own.records,
             [folder.records for folder in folders],
             find_time=lambda scan: every[scan.folder].index(scan.record.video_id).find_time(),
             alike=_are_alike,
+            origins=_list_taken(own, places),
             mirror=mirror,
         )
         notes = list(plan.notes)
@@ -188,11 +208,13 @@ def _merge(
         awaited = {video.record.video_id: video.record.path for video in new}
         own.ledger.await_videos(outdated, {**plan.waiting, **awaited})
         fail_point("merge.awaited")
+        origins = {one.record.video_id: Origin(places[one.scan.folder], one.record.fingerprint) for one in new}
+        write_origins(target.state, origins, plan.gone)
         for name in plan.gone:
             own.index(name).remove()
         _take_settings(folders, target, always=mirror)
         _take_photos(folders, target, link=link)
-        notes += merge_knowledge(target.state, _list_origins(folders, plan))
+        notes += merge_knowledge(target.state, _list_knowledge(folders, plan))
         fail_point("merge.knowledge")
         own.ledger.put_copies(copy for folder in folders for copy in folder.ledger.copies())
         own.ledger.put_copies(plan.copies)
@@ -217,6 +239,16 @@ def _merge(
         counted_once=plan.counted_once,
         notes=tuple(notes),
     )
+
+
+def _list_taken(own: _Folder, places: Sequence[str]) -> set[str]:
+    """Return the names in the target of videos that earlier merges took from these folders."""
+    prints = {record.video_id: record.fingerprint for record in own.records}
+    return {
+        name
+        for name, origin in read_origins(own.state).items()
+        if origin.folder in places and prints.get(name) == origin.fingerprint
+    }
 
 
 def _take_video(video: MergedVideo, source: _Folder, own: _Folder, *, link: bool) -> None:
@@ -261,11 +293,11 @@ def _take_photos(folders: Sequence[_Folder], target: OutputFolder, *, link: bool
                 link_or_copy(path, private_folder(target.photos) / path.name, link=link)
 
 
-def _list_origins(folders: Sequence[_Folder], plan: FilmPlan) -> Iterator[Origin]:
+def _list_knowledge(folders: Sequence[_Folder], plan: FilmPlan) -> Iterator[KnowledgeFolder]:
     for number, folder in enumerate(folders):
         contracts = {origin["contract"] for origin in folder.list_origins().values()}
         names = {name: new for (place, name), new in plan.names.items() if place == number}
-        yield Origin(folder.state, repr(valid_text(str(folder.root))), names, next(iter(contracts), ""))
+        yield KnowledgeFolder(folder.state, repr(valid_text(str(folder.root))), names, next(iter(contracts), ""))
 
 
 def _describe_settings(every: Mapping[int, _Folder], plan: FilmPlan) -> str:

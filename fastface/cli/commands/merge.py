@@ -12,9 +12,9 @@ import typer
 from fastface.cli.arguments import Out
 from fastface.cli.console import as_json, make_observer, out_option, say, show
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.merge import check_merge
 from fastface.commands.merge import merge as merge_workflow
 from fastface.diagnostics.dry_run import Preview
+from fastface.fleet.merge import check_merge
 from fastface.names import pluralize
 
 
@@ -25,7 +25,12 @@ def merge(
     *,
     link: Annotated[
         bool,
-        typer.Option("--link/--copy", help="Link the files of the index where possible, or copy them.", metavar=""),
+        typer.Option(
+            "--link/--copy",
+            help="Link the files of the index where possible, or copy them.",
+            metavar="",
+            show_default="link",
+        ),
     ] = True,
     out: Out,
 ) -> None:

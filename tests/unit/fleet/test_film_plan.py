@@ -28,7 +28,8 @@ def waiting(name: str) -> VideoRecord:
 
 
 def plan(target: Sequence[VideoRecord], *folders: Sequence[VideoRecord], **changes: Any) -> FilmPlan:
-    return plan_films(target, folders, **{"find_time": lambda _: 0.0, "alike": lambda *_: True, **changes})
+    given = {"find_time": lambda _: 0.0, "alike": lambda *_: True, **changes}
+    return plan_films(target, folders, **given)
 
 
 def chosen(found: FilmPlan) -> dict[str, tuple[int, str]]:
@@ -125,6 +126,18 @@ def test_different_films_at_one_path_are_both_kept_and_reported() -> None:
     assert len({one.record.video_id for one in found.videos}) == 2
     (note,) = found.notes
     assert "'/films/a.mp4': 2 videos with different content" in note
+
+
+def test_a_scan_is_outdated_if_its_folder_lost_it_and_the_file_was_scanned_again() -> None:
+    before, after = scan("a.mp4", "before"), scan("a.mp4", "after")
+    for folders in ([[after]], [[], [after]]):  # again in its folder, or by another shard
+        found = plan([before], *folders, origins={"a.mp4"})
+        assert (found.gone, found.notes) == (("a.mp4",), ())
+        assert [one.record for one in found.videos] == [after]
+    # If it came from elsewhere, while it is scanned again, or if it was only forgotten, it stays.
+    assert len(plan([before], [after]).videos) == 2
+    assert plan([before], [waiting("a.mp4")], origins={"a.mp4"}).gone == ()
+    assert plan([before], [], origins={"a.mp4"}).gone == ()
 
 
 def test_what_no_folder_has_scanned_waits() -> None:

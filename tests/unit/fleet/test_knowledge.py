@@ -13,7 +13,7 @@ from fastface.census.clusters.corrections import Corrections
 from fastface.census.photo_names import read_names, write_names
 from fastface.census.store.base import Encounter, Identity, Sighting, open_existing
 from fastface.errors import FaceIndexError
-from fastface.fleet.knowledge import Origin, merge_knowledge
+from fastface.fleet.knowledge import KnowledgeFolder, merge_knowledge
 from fastface.index.anchors import Anchor, encode_look
 from fastface.search.decision_store import AppliedFile, DecidedFace, DecisionStore, StoredDecision
 
@@ -35,7 +35,7 @@ class Folders:
 
     def merge(self, *names: str, renamed: Mapping[str, str] | None = None) -> list[str]:
         return merge_knowledge(
-            self.target, [Origin(self.state(name), repr(name), renamed or {}, CONTRACT) for name in names]
+            self.target, [KnowledgeFolder(self.state(name), repr(name), renamed or {}, CONTRACT) for name in names]
         )
 
 
