@@ -69,7 +69,7 @@ def scan(
 def find(targets: Paths, out: Paths = "out", *, observer: Observer | None = None, **settings: Settings) -> RunResult:
     """Search the index in `out`, and decode only for exports, like `fastface find`.
 
-    Several output folders are asked as one; the result names the folder below the first one that holds the answer.
+    Several output folders are searched as one; the result names the folder below the first one that holds the answer.
     Other arguments and errors: see `run`.
     """
     outs, observer = _folders(out), observer or Observer()

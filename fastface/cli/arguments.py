@@ -13,6 +13,8 @@ from fastface.errors import ConfigError
 IN_FOLDER = "in_video"
 SAMPLES_FOLDER = "samples"
 OUT_FOLDER = Path("out")
+OUT_FOLDERS = [OUT_FOLDER]
+"""Default of commands that search several folders as one."""
 
 _TARGETS_HELP = (
     "Photos of the persons to find. In a folder, each sub-folder and each loose photo is one person. NAME=PATH is one "
@@ -33,20 +35,15 @@ Targets = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder.")]
 Outs = Annotated[
-    list[Path] | None,
+    list[Path],
     typer.Option(
         "--out",
         "-o",
         metavar="FOLDER",
-        help="Output folder. Several are asked as one.",
+        help="Output folder. Several are searched as one.",
         show_default=str(OUT_FOLDER),
     ),
 ]
-
-
-def or_out(outs: list[Path] | None) -> list[Path]:
-    """Return the output folders; if there are none, the default one."""
-    return outs or [OUT_FOLDER]
 
 
 def holds_anything(folder: Path) -> bool:

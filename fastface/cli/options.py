@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fastface.cli.arguments import or_out
 from fastface.cli.help_pages import Entry, format_page
 from fastface.config import (
     Config,
@@ -240,7 +239,8 @@ def with_settings(
             values.pop("help_all", None)
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
-            out = values.get("index") or _first_folder(values.get("out"))
+            out = values.get("index") or values.get("out")
+            out = out[0] if isinstance(out, list) else out  # several are asked with the settings of the first
             if remembers == "crops":
                 out = _output_folder(values["crops"])
             command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)
@@ -254,11 +254,6 @@ def with_settings(
         return wrapper
 
     return decorate
-
-
-def _first_folder(out: Path | list[Path] | None) -> Path | None:
-    """Return the first of several output folders, whose stored settings a command uses; `out` is None without `-o`."""
-    return or_out(out)[0] if out is None or isinstance(out, list) else out
 
 
 def _invocation(

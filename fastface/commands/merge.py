@@ -1,4 +1,4 @@
-"""Run `fastface merge`, and let other commands ask several output folders as one."""
+"""Run `fastface merge`, and let other commands search several output folders as one."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = 
 
 
 def open_joined(outs: Sequence[Path], observer: Observer) -> Path:
-    """Return the folder that a search asks: the only one, or the view of several, brought up to date.
+    """Return the folder to search: the only one, or the view of several, brought up to date.
 
     Raises:
         FastfaceError: See `merge_folders`.
@@ -32,7 +32,7 @@ def open_joined(outs: Sequence[Path], observer: Observer) -> Path:
     if len(outs) == 1:
         return outs[0]
     result = join(outs, observer)
-    observer.note(f"{len(outs)} folders asked as one: the results lie in {str(result.out)!r}")
+    observer.note(f"{len(outs)} folders joined: the results lie in {str(result.out)!r}")
     return result.out
 
 
@@ -49,6 +49,6 @@ def find_joined(outs: Sequence[Path]) -> Path:
     """Return the folder with the last answer and list of persons of one or several folders.
 
     Raises:
-        ConfigError: Several folders were not asked together yet.
+        ConfigError: Several folders are not joined yet.
     """
     return outs[0] if len(outs) == 1 else find_view(outs)

@@ -34,7 +34,7 @@ _MOST_NOTES = 20
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What a merge has changed.
+    """Changes of a merge.
 
     Attributes:
         out: The merged folder.

@@ -1,4 +1,4 @@
-"""Ask several output folders as one: a view is an output folder below the first of them, made by a merge with links.
+"""Search several output folders as one: a view is an output folder below the first of them, made by a merge with links.
 
 `commands.merge` calls `join` before a search and `find_view` before a command that continues one. Answers, lists of
 persons and corrections lie in the view. The folders themselves stay unchanged, so that each still answers for its own
@@ -42,13 +42,13 @@ def find_view(outs: Sequence[Path]) -> Path:
     """Return the view of several folders.
 
     Raises:
-        ConfigError: The folders were not asked together yet.
+        ConfigError: The folders are not joined yet.
     """
     view = locate_view(outs)
     if not (view / ".fastface").is_dir():
         options = shlex.join([word for out in outs for word in ("-o", str(out))])
         raise ConfigError(
-            f"{' and '.join(repr(str(out)) for out in outs)} were not asked together yet: fastface people {options}, "
+            f"{' and '.join(repr(str(out)) for out in outs)} are not joined yet: fastface people {options}, "
             f"or fastface find -t PHOTOS {options}"
         )
     return view

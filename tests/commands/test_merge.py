@@ -133,7 +133,7 @@ def test_several_folders_are_asked_as_one(fleet: Fleet, asked: Path, cartoon: Ca
     outs = [shutil.copytree(shard, tmp_path / shard.name) for shard in fleet.shards]
     options = [word for out in outs for word in ("-o", out)]
     (line,) = errors(fastface("report", *options, "-q"), 2, 1)
-    assert "were not asked together yet: fastface people -o" in line
+    assert "are not joined yet: fastface people -o" in line
     view = outs[0] / "joined" / "two+three"
     would = json.loads(fastface("find", "-t", cartoon.photos, *options, "--dry-run", "--json").stdout)
     assert would["output"] == [repr(str(view))]

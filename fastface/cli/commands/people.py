@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from fastface.cli.arguments import Outs, or_out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say, show
 from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
 from fastface.commands.merge import locate_joined, open_joined
@@ -31,17 +31,16 @@ def people(
     names: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read the edited table people/names.csv: names and mergers.")
     ] = None,
-    out: Outs = None,
+    out: Outs = OUT_FOLDERS,
 ) -> None:
     """List every person in scanned videos. Write a table, and a page with pictures to choose from.
 
     Example: fastface people -o out
     """
-    outs = or_out(out)
     if invocation.dry_run:
-        show(preview_people(invocation.config, outs[0], "people", into=locate_joined(outs)), invocation)
+        show(preview_people(invocation.config, out[0], "people", into=locate_joined(out)), invocation)
     observer = make_observer(invocation)
-    where = open_joined(outs, observer)
+    where = open_joined(out, observer)
     tell(people_workflow(invocation.config, where, observer, targets=targets or (), names=names), invocation)
 
 

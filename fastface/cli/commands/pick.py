@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from fastface.census.page_files import read_page_file
-from fastface.cli.arguments import Outs, or_out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.commands.correct import tell_corrected
 from fastface.cli.commands.people import tell
 from fastface.cli.console import finish, make_observer, show
@@ -49,7 +49,7 @@ def pick(
             rich_help_panel="Corrections",
         ),
     ] = "",
-    out: Outs = None,
+    out: Outs = OUT_FOLDERS,
 ) -> None:
     """Export chosen persons, or correct the list of persons. The list is that of the command people.
 
@@ -71,7 +71,7 @@ def pick(
         faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
     if faults:
         raise ConfigError(faults)
-    where = find_joined(or_out(out))
+    where = find_joined(out)
     if invocation.dry_run:
         exported = () if asked or undo else ("spans.csv", "hits.csv", "clips", "crops", "banks", "primary_person.npz")
         show(preview_people(invocation.config, where, "people", *exported, into=where), invocation)

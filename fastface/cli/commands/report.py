@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from fastface.cli.arguments import Outs, or_out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.merge import find_joined
@@ -14,12 +14,12 @@ from fastface.review.report.report_page import REPORT
 
 
 @with_settings()
-def report(invocation: Invocation, out: Outs = None) -> None:
+def report(invocation: Invocation, out: Outs = OUT_FOLDERS) -> None:
     """Write report.html of the last answer again, to look through and to correct. Nothing is decoded.
 
     Example: fastface report -o out
     """
-    where = find_joined(or_out(out))
+    where = find_joined(out)
     if invocation.dry_run:
         check_report(where)
         show(Preview(output=(repr(str(where / REPORT)),)), invocation)

@@ -10,12 +10,12 @@ from pathlib import Path
 from fastface.cli.arguments import (
     IN_FOLDER,
     OUT_FOLDER,
+    OUT_FOLDERS,
     Inputs,
     Out,
     Outs,
     Targets,
     holds_anything,
-    or_out,
     or_samples,
 )
 from fastface.cli.console import finish, make_observer, show
@@ -83,16 +83,16 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
 
 
 @with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
-def find(invocation: Invocation, targets: Targets = None, out: Outs = None) -> None:
+def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDERS) -> None:
     """Search scanned videos for other persons or with other settings. No video is scanned again.
 
     Example: fastface find -t photos/Bob.jpg -o out
     """
-    targets, outs = or_samples(targets), or_out(out)
+    targets = or_samples(targets)
     if invocation.dry_run:
-        show(preview_find(invocation.config, targets, outs[0], into=locate_joined(outs)), invocation)
+        show(preview_find(invocation.config, targets, out[0], into=locate_joined(out)), invocation)
     observer = make_observer(invocation)
-    finish(find_workflow(invocation.config, targets, open_joined(outs, observer), observer), invocation)
+    finish(find_workflow(invocation.config, targets, open_joined(out, observer), observer), invocation)
 
 
 def _shard(invocation: Invocation) -> Callable[[Discovery], Discovery]:

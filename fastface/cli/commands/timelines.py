@@ -5,7 +5,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from fastface.cli.arguments import Outs, or_out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import Invocation, with_settings
 from fastface.commands.merge import find_joined
@@ -29,14 +29,14 @@ def timelines(
             show_default="all",
         ),
     ] = "",
-    out: Outs = None,
+    out: Outs = OUT_FOLDERS,
 ) -> None:
     """Write the spans of the last answer for editing programs, players and annotation tools. Nothing is decoded.
 
     Example: fastface timelines -o out --as edl,srt
     """
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    where = find_joined(or_out(out))
+    where = find_joined(out)
     observer = make_observer(invocation)
     done = timelines_workflow(where, wanted, pretend=invocation.dry_run)
     for line in shorten_lines(done.left_out, _MOST_LINES):
