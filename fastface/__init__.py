@@ -11,15 +11,29 @@ from typing import TYPE_CHECKING, Any
 from fastface.errors import FastfaceError
 
 if TYPE_CHECKING:
-    from fastface.api import EnrollResult, PeopleResult, RunResult, enroll, find, people, pick, run, scan
+    from fastface.api import (
+        EnrollResult,
+        MergeResult,
+        PeopleResult,
+        RunResult,
+        enroll,
+        find,
+        merge,
+        people,
+        pick,
+        run,
+        scan,
+    )
 
 __all__ = [
     "EnrollResult",
     "FastfaceError",
+    "MergeResult",
     "PeopleResult",
     "RunResult",
     "enroll",
     "find",
+    "merge",
     "people",
     "pick",
     "run",

@@ -8,17 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from fastface.commands import enroll as enrolment
+from fastface.commands import merge as merging
 from fastface.commands import people as census
 from fastface.commands import pick as picking
 from fastface.commands import run as workflows
 from fastface.commands.finish_command import finish_command
 from fastface.commands.people import PeopleResult
 from fastface.config import Config, load_config
+from fastface.fleet.merge import MergeResult
 from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import EnrollResult, RunResult
 from fastface.runtime.saved_settings import networks_alone, read_remembered
 
-__all__ = ["EnrollResult", "PeopleResult", "RunResult", "enroll", "find", "people", "pick", "run", "scan"]
+__all__ = [
+    "EnrollResult",
+    "MergeResult",
+    "PeopleResult",
+    "RunResult",
+    "enroll",
+    "find",
+    "merge",
+    "people",
+    "pick",
+    "run",
+    "scan",
+]
 
 Paths = str | Path | Iterable[str | Path]
 Settings = Mapping[str, object]
@@ -61,16 +75,36 @@ def scan(
     return result
 
 
-def find(
-    targets: Paths, out: str | Path = "out", *, observer: Observer | None = None, **settings: Settings
-) -> RunResult:
-    """Search the index in `out`, and decode only for exports, like `fastface find`. Arguments and errors: see `run`."""
-    config = _load(Path(out), settings, with_export=True)
-    return workflows.find(config, _texts(targets), Path(out), observer or Observer())
+def find(targets: Paths, out: Paths = "out", *, observer: Observer | None = None, **settings: Settings) -> RunResult:
+    """Search the index in `out`, and decode only for exports, like `fastface find`.
+
+    Several output folders are searched as one; the result names the folder below the first one that holds the answer.
+    Other arguments and errors: see `run`.
+    """
+    outs, observer = _folders(out), observer or Observer()
+    config = _load(outs[0], settings, with_export=True)
+    return workflows.find(config, _texts(targets), merging.open_joined(outs, observer), observer)
+
+
+def merge(outs: Paths, out: str | Path, *, link: bool = True, observer: Observer | None = None) -> MergeResult:
+    """Make one output folder of several, like `fastface merge`.
+
+    Args:
+        outs: The folders; they stay unchanged.
+        out: The merged folder, which may hold videos already.
+        link: False to copy the files of the index, also where the file system has links.
+        observer: Receives notes; None discards them.
+
+    Raises:
+        ConfigError: A folder is none of fastface, is named twice, or was scanned with another recogniser.
+        InterruptError: A signal stopped it; the same call resumes it.
+        FastfaceError: A folder is in use or damaged, or no space is left.
+    """
+    return merging.merge(_folders(outs), Path(out), observer or Observer(), link=link)
 
 
 def people(
-    out: str | Path = "out",
+    out: Paths = "out",
     *,
     targets: Paths = (),
     names: str | Path | None = None,
@@ -80,7 +114,7 @@ def people(
     """List all persons in the index in `out`, like `fastface people`.
 
     Args:
-        out: The output folder.
+        out: The output folder; several are listed as one.
         targets: Photos, folders of photos, or banks that name the persons.
         names: Edited table of names, as `people` writes it.
         observer: Receives the progress; None discards it.
@@ -89,13 +123,15 @@ def people(
     Raises:
         ConfigError, InterruptError, FastfaceError: See `run`; also a wrong row in the table of names.
     """
-    config, table = _load(Path(out), settings, with_export=False), None if names is None else Path(names)
-    return census.people(config, Path(out), observer or Observer(), targets=_texts(targets), names=table)
+    outs, observer = _folders(out), observer or Observer()
+    config, table = _load(outs[0], settings, with_export=False), None if names is None else Path(names)
+    where = merging.open_joined(outs, observer)
+    return census.people(config, where, observer, targets=_texts(targets), names=table)
 
 
 def pick(
     persons: int | str | Iterable[int | str],
-    out: str | Path = "out",
+    out: Paths = "out",
     *,
     name: str = "",
     observer: Observer | None = None,
@@ -105,7 +141,7 @@ def pick(
 
     Args:
         persons: Numbers or names from `people`; several become one person.
-        out: The output folder.
+        out: The output folder, or the same several as those of `people`.
         name: New name of the person; empty keeps the name.
         observer: Receives the progress; None discards it.
         settings: See `run`.
@@ -114,9 +150,10 @@ def pick(
         ConfigError: There is no such person, none was named, or the census has changed since.
         InterruptError, FastfaceError: See `run`.
     """
-    config = _load(Path(out), settings, with_export=True)
+    where = merging.find_joined(_folders(out))
+    config = _load(where, settings, with_export=True)
     named = [persons] if isinstance(persons, int | str) else persons
-    return picking.pick(config, [str(person) for person in named], Path(out), observer or Observer(), name=name)
+    return picking.pick(config, [str(person) for person in named], where, observer or Observer(), name=name)
 
 
 def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, **settings: Settings) -> EnrollResult:
@@ -137,6 +174,10 @@ def enroll(paths: Paths, bank: str | Path, *, observer: Observer | None = None, 
 
 def _texts(paths: Paths) -> list[str]:
     return [str(paths)] if isinstance(paths, str | Path) else [str(path) for path in paths]
+
+
+def _folders(out: Paths) -> list[Path]:
+    return [Path(text) for text in _texts(out)]
 
 
 def _load(out: Path, settings: Mapping[str, Any], *, with_export: bool) -> Config:

@@ -6,6 +6,7 @@ All code that writes results to disk uses this module.
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ _REFUSALS = frozenset(
     | {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 )
 """System errors whose cause is the place and not the device."""
+
+_NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
+"""System errors of a link between two file systems, or on a file system or share without links."""
 
 
 @contextmanager
@@ -65,6 +69,37 @@ def atomic_path(
     finally:
         with suppress(OSError):  # the part does not exist any more, or the raised error is more useful
             part.unlink()
+
+
+def link_or_copy(source: Path, path: Path, *, link: bool = True) -> None:
+    """Give a file that is never changed in place a second name; copy it where the file system has no such links.
+
+    Args:
+        source: The file.
+        path: The new name; there is no such file, and its folder exists.
+        link: False to copy the file in any case.
+
+    Raises:
+        OSError: The source cannot be read, or the new name cannot be made.
+        SpaceError, ConfigError, FastfaceError: See `atomic_path`.
+    """
+    if link:
+        try:
+            with space_checked(path):
+                os.link(source, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        else:
+            return
+    with atomic_path(path, private=True) as part:
+        shutil.copyfile(source, part)
+        shutil.copystat(source, part)  # the time of change shows which of two scans is newer
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    _sync(path)
 
 
 def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> None:

@@ -27,6 +27,7 @@ COMMANDS = {
     "curate": "curate.curate",
     "audit": "evaluation.audit.audit",
     "status": "status.status",
+    "merge": "merge.merge",
     "bench": "evaluation.bench.bench",
     "doctor": "doctor.doctor",
     "forget": "forget.forget",

@@ -13,6 +13,8 @@ from fastface.errors import ConfigError
 IN_FOLDER = "in_video"
 SAMPLES_FOLDER = "samples"
 OUT_FOLDER = Path("out")
+OUT_FOLDERS = [OUT_FOLDER]
+"""Default of commands that search several folders as one."""
 
 _TARGETS_HELP = (
     "Photos of the persons to find. In a folder, each sub-folder and each loose photo is one person. NAME=PATH is one "
@@ -32,6 +34,16 @@ Targets = Annotated[
     typer.Option("--targets", "-t", metavar="PHOTOS", help=_TARGETS_HELP, show_default=SAMPLES_FOLDER),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Output folder.")]
+Outs = Annotated[
+    list[Path],
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help="Output folder. Several are searched as one.",
+        show_default=str(OUT_FOLDER),
+    ),
+]
 
 
 def holds_anything(folder: Path) -> bool:

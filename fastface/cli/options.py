@@ -126,7 +126,9 @@ PEOPLE = _complete_sections(
     *_options("people", "portraits", "video", "store", "refine_limit"),
 )
 LIMITS = _options("run", "until", "max_hours")
-RUN = _complete_sections(*_options("run", "fresh"), *LIMITS, *_options("run", "strict", "on_finish", "metrics"))
+RUN = _complete_sections(
+    *_options("run", "fresh", "shard"), *LIMITS, *_options("run", "strict", "on_finish", "metrics")
+)
 DEVICE = _options("models", "device", "precision")
 ENGINES = _options("scan", "batch", "det_size")
 MODELS = _complete_sections(
@@ -240,6 +242,7 @@ def with_settings(
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
             out = values.get("index") or values.get("out")
+            out = out[0] if isinstance(out, list) else out  # several are asked with the settings of the first
             if remembers == "crops":
                 out = _output_folder(values["crops"])
             command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)

@@ -12,6 +12,7 @@ from pathlib import Path
 from fastface.commands.night import list_night_files
 from fastface.distribution import VERSION
 from fastface.errors import FastfaceError, SpaceError
+from fastface.fleet.views import list_views
 from fastface.index.ledger import Ledger
 from fastface.review.report.report_page import REPORT
 from fastface.runtime.event_log import open_event_log
@@ -63,7 +64,8 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
 
     The reports of nights go too, so that the next run reports everything as new.
 
-    Its videos are forgotten. An identity store elsewhere stays, because other folders may share it.
+    Its videos are forgotten, and all videos of the views below it, which join it with other folders. An identity store
+    elsewhere stays, because other folders may share it.
 
     Spans, hits, clips and the log stay. Banks that `enroll` wrote elsewhere are the user's own.
 
@@ -77,6 +79,19 @@ def purge(out: Path, *, pretend: bool = False) -> PurgeResult:
         LockedError: A run holds `out`.
     """
     require_ledger(out)
+    parts = [_purge(one, pretend=pretend) for one in (*list_views(out), out)]
+    return PurgeResult(
+        indexes=sum(part.indexes for part in parts),
+        photos=sum(part.photos for part in parts),
+        pictures=sum(part.pictures for part in parts),
+        persons=sum(part.persons for part in parts),
+        bytes_freed=sum(part.bytes_freed for part in parts),
+        kept=tuple(path for part in parts for path in part.kept),
+        log=parts[-1].log,
+    )
+
+
+def _purge(out: Path, *, pretend: bool) -> PurgeResult:
     folder = OutputFolder(out)
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         exports = list(ledger.exports())

@@ -22,9 +22,11 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import FastfaceError, InterruptError
 from fastface.export.taken_faces import write_taken_faces
+from fastface.fleet.shards import ALL_VIDEOS, Shard, take_shard
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
+from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.scanner import Scanner, open_scanner
@@ -76,7 +78,7 @@ def run(
         InterruptError: The user stopped the run; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
-    found = look_ahead(config, inputs, targets, out)
+    found = take_shard(look_ahead(config, inputs, targets, out), Shard.parse(config.run.shard))
     with (
         observe_metrics(config.run.metrics, command, out, observer) as observed,
         open_context(config, out, observed, command) as context,
@@ -112,7 +114,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     Raises:
         ConfigError, InterruptError, FastfaceError: See `run`.
     """
-    found = look_ahead(config, inputs, None, out)
+    found = take_shard(look_ahead(config, inputs, None, out), Shard.parse(config.run.shard))
     with (
         observe_metrics(config.run.metrics, "scan", out, observer) as observed,
         open_context(config, out, observed, "scan") as context,
@@ -163,6 +165,9 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
     if found is not None:
         result.skipped = found.skipped
         result.left_out = found.left_out
+        if context.config.run.shard != ALL_VIDEOS:
+            num_own, count = len(found.videos), len(found.videos) + len(found.elsewhere)
+            context.observer.note(f"shard {context.config.run.shard}: {num_own} of {pluralize(count, 'video')}")
         for item in found.skipped:
             context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
         if found.left_out:
@@ -254,6 +259,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
 
     They load their networks while photos are read; no frame is decoded before `_scan`.
     """
+    _forget_moved(context, found)
     # A video that no run has started loses its name: its file may have moved, and no result uses the name.
     records = context.ledger.videos(with_info=False)
     known = [record for record in records if record.scan_key]
@@ -271,6 +277,16 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
     scanner = open_scanner(context)
     scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos), settled.also)
     return scanner
+
+
+def _forget_moved(context: RunContext, found: Discovery) -> None:
+    """Forget videos that have changed since their scan and now belong to another shard, which scans them again."""
+    paths = {file.path for file in found.elsewhere}
+    for record in context.ledger.videos(with_info=False) if paths else ():
+        if record.scan_key and record.path in paths and not record.has_unchanged_file():
+            context.ledger.forget_video(record.video_id)
+            VideoIndex(context.out.index, record.video_id).remove()
+            context.observer.note(f"{record.video_id}: changed since it was scanned; it belongs to another shard now")
 
 
 def _tell_renamed(context: RunContext, videos: Sequence[VideoFile], known: Sequence[VideoRecord]) -> None:

@@ -22,6 +22,7 @@ from fastface.config.values import (
     Ratios,
     Seconds,
     Section,
+    ShardText,
     Shown,
     Similarity,
     TimelineFormats,
@@ -357,6 +358,9 @@ class RunConfig(Section):
     """Start and end of a run."""
 
     fresh: Annotated[bool, Shown(is_usual=True)] = Field(False, description="Delete index and exports first.")
+    shard: ShardText = Field(
+        "1/1", description="Scan part I of N parts of the videos. Each of N machines takes another part."
+    )
     until: Annotated[ClockTime, Shown(default="no end", is_usual=True)] = Field(
         None, description="Stop at this time of day. The same command continues later."
     )

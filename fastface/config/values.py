@@ -141,6 +141,17 @@ def _card_numbers(value: object) -> object:
     return [number for part in parts for number in (part.split(",") if isinstance(part, str) else [part])]
 
 
+_MOST_SHARDS = 10_000
+
+
+def _shard(value: str) -> str:
+    """Check `I/N`."""
+    parts = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", value.strip())
+    if parts is None or not 1 <= int(parts[1]) <= int(parts[2]) <= _MOST_SHARDS:
+        raise ValueError(f"must be I/N with I from 1 to N and N at most {_MOST_SHARDS}, as 2/5")
+    return f"{int(parts[1])}/{int(parts[2])}"
+
+
 def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(value)) < len(value):
         raise ValueError("must name each card once")
@@ -173,6 +184,7 @@ HashBits = Annotated[int, Field(ge=0, le=64), Shown("BITS")]
 Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair), Shown("BEFORE,AFTER")]
 ClockTime = Annotated[time | None, BeforeValidator(_clock_time), Shown("HH:MM")]
 CommandLine = Annotated[str | None, AfterValidator(_command_line), Shown("COMMAND")]
+ShardText = Annotated[str, AfterValidator(_shard), Shown("I/N", default="1/1, all videos")]
 Expressions = Annotated[tuple[str, ...], BeforeValidator(_to_expressions), Shown("EXPR")]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list), Shown("PHOTOS")]
 

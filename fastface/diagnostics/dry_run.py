@@ -4,7 +4,7 @@ The modules of `cli.commands` call one function a command. A preview decodes not
 folder. It must raise the same errors as the command itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -77,17 +77,33 @@ class Preview:
         ]
 
 
-def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Preview:
+def preview_run(
+    config: Config,
+    inputs: Sequence[str],
+    targets: Sequence[str] | None,
+    out: Path,
+    choose: Callable[[Discovery], Discovery],
+) -> Preview:
     """Preview `run`, or `scan` if targets are None.
+
+    Args:
+        config: The settings.
+        inputs: Videos, folders, globs, lists.
+        targets: Photos, folders of photos, banks, or `*`.
+        out: The output folder.
+        choose: Chooses the videos of this machine's shard.
 
     Raises:
         FastfaceError: The error of the command itself, as far as it can be known without decoding.
     """
-    found = look_ahead(config, inputs, targets, out)
+    found = choose(look_ahead(config, inputs, targets, out))
     return Preview(
         videos=tuple(f"{file.video_id}: {str(file.path)!r}" for file in found.videos),
         skipped=tuple(f"{str(item.path)!r}: {item.reason}" for item in found.skipped),
-        left_out=tuple(f"{item.reason}: {item.count}" for item in found.left_out),
+        left_out=(
+            *(f"{item.reason}: {item.count}" for item in found.left_out),
+            *([f"videos of other shards: {len(found.elsewhere)}"] if found.elsewhere else []),
+        ),
         targets=() if targets is None else _targets(config, targets),
         where=() if targets is None else config.question.where,
         **_means(config),
@@ -99,31 +115,38 @@ def preview_run(config: Config, inputs: Sequence[str], targets: Sequence[str] | 
     )
 
 
-def preview_find(config: Config, targets: Sequence[str], out: Path) -> Preview:
+def preview_find(config: Config, targets: Sequence[str], out: Path, *, into: Path) -> Preview:
     """Preview `find`.
+
+    Args:
+        config: The settings.
+        targets: Photos, folders of photos, banks, or `*`.
+        out: The output folder, or the first of several.
+        into: Folder of the answer: another one if there are several.
 
     Raises:
         FastfaceError: The error of the command itself, as far as it can be known without decoding.
     """
     look_back(config, targets, out)
-    output = (repr(str(out)), *_describe_move(config, targets, out))
+    output = (repr(str(into)), *_describe_move(config, targets, into))
     return Preview(targets=_targets(config, targets), where=config.question.where, **_means(config), output=output)
 
 
-def preview_people(config: Config, out: Path, *wanted: str) -> Preview:
+def preview_people(config: Config, out: Path, *wanted: str, into: Path) -> Preview:
     """Preview `people` and `pick`.
 
     Args:
         config: The settings.
-        out: The output folder.
-        wanted: Files that would be written below it.
+        out: The output folder, or the first of several.
+        wanted: Files that would be written.
+        into: Folder of these files: another one if there are several output folders.
 
     Raises:
         FastfaceError: The error of the command itself, as far as it can be known without reading the index.
     """
     look_at_index(config, out)
     means = {**_means(config), "thresholds": ()}  # the census has already settled the persons
-    return Preview(**means, output=tuple(repr(str(out / name)) for name in wanted))
+    return Preview(**means, output=tuple(repr(str(into / name)) for name in wanted))
 
 
 def preview_enroll(config: Config, paths: Sequence[str], bank: Path) -> Preview:

@@ -143,26 +143,29 @@ class Ledger:
 
     def put_video(self, record: VideoRecord, last_unit: UnitRecord | None = None) -> None:
         """Write or replace the record of a video, and the unit that finished it if one is given."""
-        info = None if record.info is None else info_to_text(record.info)
         with self._transaction("video"):
             if last_unit is not None:
                 self._insert_unit(record.video_id, last_unit)
-            self._database.execute(
-                "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    record.video_id,
-                    os.fsencode(record.path),
-                    record.fingerprint,
-                    record.scan_key,
-                    record.state,
-                    record.reason,
-                    record.coverage,
-                    info,
-                    record.num_units,
-                    record.stamp,
-                    os.fsencode(record.disk),
-                ),
-            )
+            self._insert_video(record)
+
+    def _insert_video(self, record: VideoRecord) -> None:
+        info = None if record.info is None else info_to_text(record.info)
+        self._database.execute(
+            "INSERT OR REPLACE INTO videos VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.video_id,
+                os.fsencode(record.path),
+                record.fingerprint,
+                record.scan_key,
+                record.state,
+                record.reason,
+                record.coverage,
+                info,
+                record.num_units,
+                record.stamp,
+                os.fsencode(record.disk),
+            ),
+        )
 
     def put_waiting(self, paths: Mapping[str, Path]) -> None:
         """Record the videos to scan: an unknown video gets the state `scanning` and an empty key.
@@ -175,9 +178,35 @@ class Ledger:
         rows = ((video_id, os.fsencode(path)) for video_id, path in paths.items())
         with self._transaction("waiting"):
             self._database.execute("DELETE FROM videos WHERE scan_key = ''")
-            self._database.executemany(
-                "INSERT OR IGNORE INTO videos VALUES (?, ?, '', '', 'scanning', '', NULL, NULL, 0, '', x'')", rows
-            )
+            self._insert_waiting(rows)
+
+    def _insert_waiting(self, rows: Iterable[tuple[str, bytes]]) -> None:
+        self._database.executemany(
+            "INSERT OR IGNORE INTO videos VALUES (?, ?, '', '', 'scanning', '', NULL, NULL, 0, '', x'')", rows
+        )
+
+    def await_videos(self, outdated: Iterable[str], paths: Mapping[str, Path]) -> None:
+        """Replace all waiting videos, and delete outdated ones, durably. Afterwards their files may be replaced.
+
+        Args:
+            outdated: Videos whose records and units are deleted.
+            paths: {video id: path of the file} of the videos that wait from now on.
+        """
+        old = [(video_id,) for video_id in outdated]
+        rows = ((video_id, os.fsencode(path)) for video_id, path in paths.items())
+        with self._sync(), self._transaction("await"):
+            self._database.execute("DELETE FROM videos WHERE scan_key = ''")
+            self._database.executemany("DELETE FROM videos WHERE video_id = ?", old)
+            self._database.executemany("DELETE FROM units WHERE video_id = ?", old)
+            self._insert_waiting(rows)
+
+    def put_scanned(self, record: VideoRecord, units: Iterable[UnitRecord]) -> None:
+        """Write or replace the record of a finished video with all its units."""
+        with self._transaction("scanned"):
+            self._database.execute("DELETE FROM units WHERE video_id = ?", (record.video_id,))
+            for unit in units:
+                self._insert_unit(record.video_id, unit)
+            self._insert_video(record)
 
     def forget_video(self, video_id: str) -> None:
         """Delete a video and its units durably. Afterwards its files may be removed or replaced."""

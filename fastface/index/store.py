@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
-from fastface.files import atomic_path, private_folder
+from fastface.files import PART_PREFIX, atomic_path, link_or_copy, private_folder, sync_folder
 from fastface.grouping import summarize_tracks
 from fastface.index.records import UnitRecord
 from fastface.index.schema import (
@@ -299,6 +299,36 @@ class VideoIndex:
             FaceIndexError: A file is missing or damaged.
         """
         return [_read(self._unit_frames(unit), FRAMES) for unit in units]
+
+    def take(self, source: "VideoIndex", *, link: bool = True) -> None:
+        """Replace all files by those of a finished video in another index, durably.
+
+        No file of an index is changed in place, so that both may share one file.
+
+        Args:
+            source: The index to read.
+            link: False to copy each file in any case.
+
+        Raises:
+            FaceIndexError: A file of the other index cannot be read.
+            SpaceError, ConfigError: The files cannot be written.
+        """
+        self.remove()
+        try:
+            for name in ("", "dense"):
+                origin, folder = source._folder / name, self._folder / name
+                files = sorted(path for path in origin.iterdir() if path.is_file()) if origin.is_dir() else []
+                for path in files:
+                    if not path.name.startswith(PART_PREFIX):
+                        link_or_copy(path, private_folder(folder) / path.name, link=link)
+                if files:
+                    sync_folder(folder)
+        except OSError as error:
+            raise FaceIndexError(f"cannot take over {str(source._folder)!r}: {error}") from error
+
+    def find_time(self) -> float:
+        """Return when the index of the finished video was written, in seconds since 1970; 0 if there is none."""
+        return self.faces_path.stat().st_mtime if self.faces_path.exists() else 0.0
 
     def remove(self) -> None:
         """Remove all files of the video."""

@@ -179,6 +179,30 @@ def require_free(out: Path) -> None:
         raise _in_use(out, holder)
 
 
+@contextmanager
+def hold_to_read(out: Path) -> Iterator[None]:
+    """Keep runs from starting in `out` while this process reads its index. Writes nothing; readers may share it.
+
+    Raises:
+        LockedError: A run holds it.
+        ConfigError: This user may not read it.
+    """
+    lock = out / ".fastface" / "lock"
+    if not lock.exists():  # a copy without the lock: no run has begun in it
+        yield
+        return
+    try:
+        file = lock.open()
+    except OSError as error:
+        raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _in_use(out, _written_holder(lock)) from error
+        yield
+
+
 def find_holder(out: Path) -> int | None:
     """Return the process id of the run that holds `out`; 0 if the id is unknown, None if no run holds it.
 

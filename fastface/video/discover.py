@@ -10,7 +10,7 @@ import re
 import stat
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,6 +182,7 @@ _MOST_NAMES = 1000
 
 _PATTERN = re.compile(r"%0?\d*d")
 _DIGITS = re.compile(r"(\d+)")
+_DIGEST_LENGTH = 8
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
 
@@ -234,6 +235,7 @@ class Discovery:
     videos: tuple[VideoFile, ...]
     skipped: tuple[Skipped, ...]
     left_out: tuple[LeftOut, ...] = ()
+    elsewhere: tuple[VideoFile, ...] = ()  # videos that belong to other shards
 
 
 class _FoundFiles:
@@ -291,7 +293,8 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
     unique = list(_unique(candidates, found))
     here = Path.cwd()  # one system call for all
     paths = [here / candidate.path for candidate in unique]
-    names = _names([(candidate.relative, str(path)) for candidate, path in zip(unique, paths, strict=True)])
+    wanted = [file_name(candidate.relative.replace(os.sep, "__")) for candidate in unique]
+    names = unique_names([(name, str(path)) for name, path in zip(wanted, paths, strict=True)])
     videos = [VideoFile(path, name, c.sequence) for c, path, name in zip(unique, paths, names, strict=True)]
     return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
 
@@ -418,18 +421,23 @@ def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candi
         yield candidate
 
 
-def _names(paths: list[tuple[str, str]]) -> list[str]:
-    """Return a readable and unique name in OUT for each (relative path, absolute path).
+def unique_names(wanted: Sequence[tuple[str, str]], known: Iterable[str] = ()) -> list[str]:
+    """Return a unique name in OUT for each (name, absolute path).
 
     Some file systems ignore the case of letters or the form of accents. Names that differ only in these get a digest of
-    their absolute path. So a name does not depend on the order of the inputs.
+    their absolute path. So a name does not depend on the order of the inputs. A name that has such a digest keeps it,
+    and its beginning counts as a name.
+
+    Args:
+        wanted: The names and paths.
+        known: Names in OUT that other videos have.
     """
-    wanted = [file_name(relative.replace(os.sep, "__")) for relative, _ in paths]
-    counts = Counter(map(casefold_name, wanted))
-    taken: set[str] = set()
+    starts = [_without_path_digest(name, absolute) for name, absolute in wanted]
+    counts = Counter(map(casefold_name, starts))
+    taken = set(map(casefold_name, known))
     names = []
-    for (_, absolute), name in zip(paths, wanted, strict=True):
-        unique = name if counts[casefold_name(name)] == 1 else with_path_digest(name, absolute)
+    for (name, absolute), start in zip(wanted, starts, strict=True):
+        unique = with_path_digest(start, absolute) if counts[casefold_name(start)] > 1 else name
         while casefold_name(unique) in taken:
             unique = with_path_digest(unique, absolute)
         taken.add(casefold_name(unique))
@@ -447,7 +455,12 @@ def casefold_name(name: str) -> str:
 def with_path_digest(name: str, absolute: str) -> str:
     """Append a digest of the absolute path to a name."""
     digest = hashlib.sha256("\0".join((name, absolute)).encode("utf-8", "surrogatepass"))
-    return f"{name}.{digest.hexdigest()[:8]}"
+    return f"{name}.{digest.hexdigest()[:_DIGEST_LENGTH]}"
+
+
+def _without_path_digest(name: str, absolute: str) -> str:
+    start = name[: -_DIGEST_LENGTH - 1]
+    return start if name == with_path_digest(start, absolute) else name
 
 
 def _pattern_files(pattern: Path) -> list[Path]:

@@ -28,8 +28,8 @@ def test_the_package_is_light_to_import() -> None:
         "if name in sys.modules])"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
-    results = ["EnrollResult", "FastfaceError", "PeopleResult", "RunResult"]
-    assert sorted(fastface.__all__) == [*results, "enroll", "find", "people", "pick", "run", "scan"]
+    results = ["EnrollResult", "FastfaceError", "MergeResult", "PeopleResult", "RunResult"]
+    assert sorted(fastface.__all__) == [*results, "enroll", "find", "merge", "people", "pick", "run", "scan"]
 
 
 def test_the_functions_give_what_the_commands_write(cartoon: Cartoon, scanned: Path, tmp_path: Path) -> None:
@@ -47,6 +47,9 @@ def test_the_functions_give_what_the_commands_write(cartoon: Cartoon, scanned: P
     )] == [(row["video"], row["target"], row["start"]) for row in rows]  # fmt: skip
     ran = fastface.run([cartoon.films / "film3.mp4"], [cartoon.photos], tmp_path / "new", models=models, export=nothing)
     assert [(video.id, video.state) for video in ran.videos] == [("film3.mp4", "done")]
+    merged = fastface.merge([out, tmp_path / "new"], tmp_path / "merged")
+    assert isinstance(merged, fastface.MergeResult)
+    assert (merged.videos, merged.counted_once) == (len(found.videos), 1)
     census = fastface.people(out, models=models)
     assert isinstance(census, fastface.PeopleResult)
     picked = fastface.pick([1], out, name="Somebody", models=models, export=nothing)

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say, show
 from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
+from fastface.commands.merge import locate_joined, open_joined
 from fastface.commands.people import PeopleResult
 from fastface.commands.people import people as people_workflow
 from fastface.diagnostics.dry_run import preview_people
@@ -30,16 +31,17 @@ def people(
     names: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read the edited table people/names.csv: names and mergers.")
     ] = None,
-    out: Out = OUT_FOLDER,
+    out: Outs = OUT_FOLDERS,
 ) -> None:
     """List every person in scanned videos. Write a table, and a page with pictures to choose from.
 
     Example: fastface people -o out
     """
     if invocation.dry_run:
-        show(preview_people(invocation.config, out, "people"), invocation)
+        show(preview_people(invocation.config, out[0], "people", into=locate_joined(out)), invocation)
     observer = make_observer(invocation)
-    tell(people_workflow(invocation.config, out, observer, targets=targets or (), names=names), invocation)
+    where = open_joined(out, observer)
+    tell(people_workflow(invocation.config, where, observer, targets=targets or (), names=names), invocation)
 
 
 def tell(result: PeopleResult, invocation: Invocation) -> None:

@@ -10,13 +10,14 @@ import typer
 from pydantic import BaseModel, ConfigDict
 
 from fastface.census.page_files import read_page_file
-from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.commands.correct import tell_corrected
 from fastface.cli.commands.people import tell
 from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import EXPORT, LIMITS, MODELS, SPANS, Invocation, with_settings
 from fastface.commands.correct import Correction, correct
 from fastface.commands.correct_file import take_back
+from fastface.commands.merge import find_joined
 from fastface.commands.pick import pick as pick_workflow
 from fastface.diagnostics.dry_run import preview_people
 from fastface.errors import ConfigError
@@ -48,7 +49,7 @@ def pick(
             rich_help_panel="Corrections",
         ),
     ] = "",
-    out: Out = OUT_FOLDER,
+    out: Outs = OUT_FOLDERS,
 ) -> None:
     """Export chosen persons, or correct the list of persons. The list is that of the command people.
 
@@ -70,17 +71,18 @@ def pick(
         faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
     if faults:
         raise ConfigError(faults)
+    where = find_joined(out)
     if invocation.dry_run:
         exported = () if asked or undo else ("spans.csv", "hits.csv", "clips", "crops", "banks", "primary_person.npz")
-        show(preview_people(invocation.config, out, "people", *exported), invocation)
+        show(preview_people(invocation.config, where, "people", *exported, into=where), invocation)
     observer = make_observer(invocation)
     if undo:
-        tell_corrected(take_back(invocation.config, out, observer), out, invocation)
+        tell_corrected(take_back(invocation.config, where, observer), where, invocation)
         return
     if asked:
-        tell(correct(invocation.config, chosen, out, observer, asked[0], shown=census), invocation)
+        tell(correct(invocation.config, chosen, where, observer, asked[0], shown=census), invocation)
         return
-    finish(pick_workflow(invocation.config, chosen, out, observer, name=called, shown=census), invocation)
+    finish(pick_workflow(invocation.config, chosen, where, observer, name=called, shown=census), invocation)
 
 
 class _Selection(BaseModel):

@@ -2,9 +2,10 @@
 
 from dataclasses import asdict
 
-from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import Invocation, with_settings
+from fastface.commands.merge import find_joined
 from fastface.commands.report import check_report
 from fastface.commands.report import report as report_workflow
 from fastface.diagnostics.dry_run import Preview
@@ -13,16 +14,17 @@ from fastface.review.report.report_page import REPORT
 
 
 @with_settings()
-def report(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
+def report(invocation: Invocation, out: Outs = OUT_FOLDERS) -> None:
     """Write report.html of the last answer again, to look through and to correct. Nothing is decoded.
 
     Example: fastface report -o out
     """
+    where = find_joined(out)
     if invocation.dry_run:
-        check_report(out)
-        show(Preview(output=(repr(str(out / REPORT)),)), invocation)
+        check_report(where)
+        show(Preview(output=(repr(str(where / REPORT)),)), invocation)
     observer = make_observer(invocation)
-    done = report_workflow(out)
+    done = report_workflow(where)
     for line in done.left_out:
         observer.note(f"left out of {REPORT}, which has a limit of size: {line}")
     if invocation.json:

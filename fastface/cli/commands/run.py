@@ -3,11 +3,23 @@
 `cli.app` registers them. The work is in `commands.run`; this module only parses options and prints.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import typer
 
-from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
+from fastface.cli.arguments import (
+    IN_FOLDER,
+    OUT_FOLDER,
+    OUT_FOLDERS,
+    Inputs,
+    Out,
+    Outs,
+    Targets,
+    holds_anything,
+    or_samples,
+)
 from fastface.cli.console import finish, make_observer, print_result, show
 from fastface.cli.options import (
     EXPORT,
@@ -24,11 +36,14 @@ from fastface.cli.options import (
     with_settings,
 )
 from fastface.commands.finish_command import finish_command
+from fastface.commands.merge import locate_joined, open_joined
 from fastface.commands.run import find as find_workflow
 from fastface.commands.run import run as run_workflow
 from fastface.commands.run import scan as scan_workflow
 from fastface.diagnostics.dry_run import preview_demo, preview_find, preview_run
 from fastface.errors import ConfigError
+from fastface.fleet.shards import Shard, take_shard
+from fastface.video.discover import Discovery
 
 _NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
 
@@ -52,7 +67,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
         finish(run_demo(folder, observer, wanted.device, wanted.precision), invocation)
     inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
     if invocation.dry_run:
-        show(preview_run(invocation.config, inputs, targets, out), invocation)
+        show(preview_run(invocation.config, inputs, targets, out, _shard(invocation)), invocation)
     observer = make_observer(invocation)
     with finish_command(invocation.config, out, observer) as ending:
         ending.exit_code = print_result(run_workflow(invocation.config, inputs, targets, out, observer), invocation)
@@ -69,7 +84,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
         raise ConfigError(_NO_VIDEOS)
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
-        show(preview_run(invocation.config, inputs, None, out), invocation)
+        show(preview_run(invocation.config, inputs, None, out, _shard(invocation)), invocation)
     observer = make_observer(invocation)
     with finish_command(invocation.config, out, observer) as ending:
         ending.exit_code = print_result(scan_workflow(invocation.config, inputs, out, observer), invocation)
@@ -77,12 +92,17 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
 
 
 @with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
-def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
+def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDERS) -> None:
     """Search scanned videos for other persons or with other settings. No video is scanned again.
 
     Example: fastface find -t photos/Bob.jpg -o out
     """
     targets = or_samples(targets)
     if invocation.dry_run:
-        show(preview_find(invocation.config, targets, out), invocation)
-    finish(find_workflow(invocation.config, targets, out, make_observer(invocation)), invocation)
+        show(preview_find(invocation.config, targets, out[0], into=locate_joined(out)), invocation)
+    observer = make_observer(invocation)
+    finish(find_workflow(invocation.config, targets, open_joined(out, observer), observer), invocation)
+
+
+def _shard(invocation: Invocation) -> Callable[[Discovery], Discovery]:
+    return partial(take_shard, shard=Shard.parse(invocation.config.run.shard))

@@ -5,9 +5,10 @@ from typing import Annotated, get_args
 
 import typer
 
-from fastface.cli.arguments import OUT_FOLDER, Out
+from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import Invocation, with_settings
+from fastface.commands.merge import find_joined
 from fastface.commands.timelines import timelines as timelines_workflow
 from fastface.export.timelines.writer import FOLDER
 from fastface.names import pluralize, shorten_lines
@@ -28,21 +29,22 @@ def timelines(
             show_default="all",
         ),
     ] = "",
-    out: Out = OUT_FOLDER,
+    out: Outs = OUT_FOLDERS,
 ) -> None:
     """Write the spans of the last answer for editing programs, players and annotation tools. Nothing is decoded.
 
     Example: fastface timelines -o out --as edl,srt
     """
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    where = find_joined(out)
     observer = make_observer(invocation)
-    done = timelines_workflow(out, wanted, pretend=invocation.dry_run)
+    done = timelines_workflow(where, wanted, pretend=invocation.dry_run)
     for line in shorten_lines(done.left_out, _MOST_LINES):
         observer.note(line)
     if invocation.json:
         as_json(asdict(done))
     elif not invocation.quiet:
         verb, removed = ("would write", "would remove") if invocation.dry_run else ("wrote", "removed")
-        say(f"{verb} {pluralize(len(done.files), 'file')} in {out / FOLDER}")
+        say(f"{verb} {pluralize(len(done.files), 'file')} in {where / FOLDER}")
         if done.removed:
             say(f"{removed} {pluralize(done.removed, 'outdated file')}")

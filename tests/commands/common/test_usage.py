@@ -21,10 +21,12 @@ OPTIONS = {
     "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
     "--every-frame --det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
-    "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops --person-model "
+    "--timelines --until --max-hours --shard --faces --flip --jitter --grow --ratio --min-gap --max-crops "
+    "--person-model "
     "--report --no-report --where --name --decisions --reel --contact-sheet",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
-    "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours",
+    "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours "
+    "--shard",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
     "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops "
@@ -38,6 +40,7 @@ OPTIONS = {
     "timelines": "--out --as --dry-run --json -q",
     "curate": "--out --targets --max --dry-run --json -q",
     "status": "--out --json",
+    "merge": "--out --link --copy --dry-run --json -q",
     "audit": "--out -n --number --seed --targets --dry-run --json -q",
     "bench": "--out --batches --workers --decoders --backends --write-profile --models --json",
     "demo": "--out --json -q",
@@ -312,7 +315,7 @@ def test_a_command_imports_no_other_command_and_a_wrong_name_is_still_answered_w
     code += "print([name for name in sys.modules if name.startswith('fastface.cli.')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     others = {command.split()[0] for command in OPTIONS} - {"run", "scan", "find"}  # the three are one module
-    assert len(others) == 13
+    assert len(others) == 14
     modules = {name: COMMANDS[name].rpartition(".")[0] for name in others}
     assert [name for name in sorted(others) if f"'fastface.cli.commands.{modules[name]}'" in loaded] == []
     assert "'fastface.cli.commands.run'" in loaded

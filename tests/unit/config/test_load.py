@@ -83,6 +83,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--timelines": ("export", "timelines", "srt, edl", ("edl", "srt")),
     "--report": ("export", "report", "", True),
     "--fresh": ("run", "fresh", "", True),
+    "--shard": ("run", "shard", "2/5", "2/5"),
     "--until": ("run", "until", "06:30", time(6, 30)),
     "--max-hours": ("run", "max_hours", "8", 8.0),
     "--strict": ("run", "strict", "", True),

@@ -201,6 +201,17 @@ def test_what_is_no_time_of_day_is_a_fault(wrong: str) -> None:
     assert "must be a time of day, as 06:30" in fault
 
 
+@pytest.mark.parametrize("wrong", ["0/2", "3/2", "2", "1/0", "a/b", "1/2/3", "-1/2", "1/10001", "1.5/2", ""])
+def test_what_is_no_shard_is_a_fault(wrong: str) -> None:
+    (fault,) = _faults(flags={"run": {"shard": wrong}})
+    assert "must be I/N with I from 1 to N" in fault
+
+
+def test_a_shard_has_one_form() -> None:
+    assert load_config(environment={}).run.shard == "1/1"
+    assert load_config(environment={}, flags={"run": {"shard": " 02/05"}}).run.shard == "2/5"
+
+
 @pytest.mark.parametrize(
     ("given", "numbers"),
     [

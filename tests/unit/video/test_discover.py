@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastface.errors import ConfigError
-from fastface.video.discover import Discovery, VideoFile, _names, discover, sequence_files
+from fastface.names import file_name
+from fastface.video.discover import Discovery, VideoFile, discover, sequence_files, unique_names
 
 
 @pytest.fixture
@@ -207,7 +208,9 @@ def test_colliding_names_do_not_depend_on_the_order_of_the_inputs(root: Path, ou
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1), min_size=1, max_size=12, unique=True))
 def test_names_are_injective_and_stay_inside(relative: list[str]) -> None:
-    names = _names([(path, f"/root/{path}") for path in relative])
+    paths = [f"/root/{path}" for path in relative]
+    wanted = [file_name(path.replace(os.sep, "__")) for path in relative]
+    names = unique_names(list(zip(wanted, paths, strict=True)))
     assert len(names) == len(relative)
     assert len({unicodedata.normalize("NFC", name.casefold()) for name in names}) == len(names)
     for name in names:
@@ -215,6 +218,9 @@ def test_names_are_injective_and_stay_inside(relative: list[str]) -> None:
         assert Path("/out", name).parent == Path("/out")
         assert name.strip(". ") and len(name.encode()) <= 120
         assert name.encode().decode() == name
+    assert unique_names(list(zip(names, paths, strict=True))) == names  # names stay when all are named again
+    others = unique_names(list(zip(wanted, paths, strict=True)), known=names)
+    assert {name.casefold() for name in others}.isdisjoint(name.casefold() for name in names)
 
 
 def test_mode_of_a_folder_that_may_not_be_entered_is_told(root: Path, out: Path) -> None:

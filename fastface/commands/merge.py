@@ -1,0 +1,54 @@
+"""Run `fastface merge`, and let other commands search several output folders as one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastface.fleet.merge import MergeResult, merge_folders
+from fastface.fleet.views import find_view, join, locate_view
+from fastface.runtime.observer import Observer
+
+
+def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = True) -> MergeResult:
+    """Make one output folder of several, or add them to one that exists.
+
+    Args:
+        outs: The folders; they stay unchanged.
+        into: The merged folder.
+        observer: Receives notes.
+        link: False to copy the files of the index, also where the file system has links.
+
+    Raises:
+        ConfigError, LockedError, SpaceError, InterruptError, FastfaceError: See `merge_folders`.
+    """
+    return merge_folders(outs, into, observer, link=link)
+
+
+def open_joined(outs: Sequence[Path], observer: Observer) -> Path:
+    """Return the folder to search: the only one, or the view of several, brought up to date.
+
+    Raises:
+        FastfaceError: See `merge_folders`.
+    """
+    if len(outs) == 1:
+        return outs[0]
+    result = join(outs, observer)
+    observer.note(f"{len(outs)} folders joined: the results lie in {str(result.out)!r}")
+    return result.out
+
+
+def locate_joined(outs: Sequence[Path]) -> Path:
+    """Return the place that `open_joined` returns. Writes nothing.
+
+    Raises:
+        ConfigError: One is no output folder, or is named twice.
+    """
+    return outs[0] if len(outs) == 1 else locate_view(outs)
+
+
+def find_joined(outs: Sequence[Path]) -> Path:
+    """Return the folder with the last answer and list of persons of one or several folders.
+
+    Raises:
+        ConfigError: Several folders are not joined yet.
+    """
+    return outs[0] if len(outs) == 1 else find_view(outs)
