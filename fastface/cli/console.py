@@ -115,7 +115,7 @@ def _why_not_clean(result: RunResult) -> str:
         kinds = ", ".join(f"{states[state]} {words}" for state, words in STATE_WORDS.items() if states[state])
         parts.append(f"{states.total()} of {pluralize(len(result.videos), 'video')} not done ({kinds})")
     if num_closed := sum(item.is_fault for item in result.skipped):
-        parts.append(f"{pluralize(num_closed, 'input')} not readable")
+        parts.append(f"{pluralize(num_closed, 'input')} not searched")
     if result.export_failures:
         parts.append(f"{pluralize(len(result.export_failures), 'export')} not made")
     if result.is_cut_short:

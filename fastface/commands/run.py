@@ -7,6 +7,7 @@ if it is interrupted. The order of the steps matters: see `run`.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -16,6 +17,7 @@ from fastface.commands.answer import write_answer
 from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
 from fastface.commands.report import finish_report
+from fastface.commands.watch import watch
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import InterruptError
@@ -59,6 +61,8 @@ def run(
 ) -> RunResult:
     """Scan, find and export. The search includes videos of earlier runs in `out`.
 
+    With `run.watch`, search new files of the inputs too, until the time limit or a signal; return the last result.
+
     Args:
         config: The settings.
         inputs: Videos, folders, globs, lists.
@@ -72,6 +76,19 @@ def run(
         InterruptError: The user stopped the run; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
+    search = partial(_run, targets=targets, out=out, observer=observer, command=command)
+    return watch(config, inputs, out, observer, search) if config.run.watch else search(config, inputs)
+
+
+def _run(
+    config: Config,
+    inputs: Sequence[str] | Discovery,
+    *,
+    targets: Sequence[str],
+    out: Path,
+    observer: Observer,
+    command: str,
+) -> RunResult:
     found = look_ahead(config, inputs, targets, out)
     with open_context(config, out, observer, command) as context, write_report(context, "run", found) as result:
         apply_asked_decisions(context)
@@ -97,11 +114,16 @@ def run(
 
 
 def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -> RunResult:
-    """Build or complete the index only.
+    """Build or complete the index only. `run.watch` works as in `run`.
 
     Raises:
         ConfigError, InterruptError, FastfaceError: See `run`.
     """
+    search = partial(_scan_only, out=out, observer=observer)
+    return watch(config, inputs, out, observer, search) if config.run.watch else search(config, inputs)
+
+
+def _scan_only(config: Config, inputs: Sequence[str] | Discovery, *, out: Path, observer: Observer) -> RunResult:
     found = look_ahead(config, inputs, None, out)
     with (
         open_context(config, out, observer, "scan") as context,

@@ -356,6 +356,17 @@ class RunConfig(Section):
     """Start and end of a run."""
 
     fresh: Annotated[bool, Shown(is_usual=True)] = Field(False, description="Delete index and exports first.")
+    watch: Annotated[bool, Shown(is_usual=True)] = Field(
+        False,
+        description="Stay, and search each new file in the folders as soon as it is complete. Ctrl-C, --until or "
+        "--max-hours ends it.",
+    )
+    watch_interval: Annotated[float, Shown("SECONDS")] = Field(
+        30.0,
+        ge=0.1,
+        le=86400,
+        description="Time between two looks with --watch. A file is complete if it has not changed for this time.",
+    )
     until: Annotated[ClockTime, Shown(default="no end", is_usual=True)] = Field(
         None, description="Stop at this time of day. The same command continues later."
     )

@@ -202,7 +202,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "answer": valid_text(result.answer),
         "remarks": [valid_text(line) for line in shorten_lines(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
-        "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
+        "skipped": _skipped_objects(result),
         "left_out": [{"reason": item.reason, "count": item.count} for item in result.left_out],
         "export_failures": list(result.export_failures),
         "config": _shown_config(config),
@@ -214,6 +214,17 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
     write_atomic(path, json.dumps(report, indent=2) + "\n")
     if result.command != "scan":
         kept.unlink(missing_ok=True)
+
+
+def rewrite_skipped(result: RunResult) -> None:
+    """Write the skipped inputs of a result into its run.json, which exists.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    path = result.out / "run.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    write_atomic(path, json.dumps({**report, "skipped": _skipped_objects(result)}, indent=2) + "\n")
 
 
 def find_answer_record(folder: Path) -> Path:
@@ -253,6 +264,10 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
     for key in ("remarks", "export_failures"):
         report[key] = [line for line in report[key] if not line.startswith(starts)]
     write_atomic(path, json.dumps(report, indent=2) + "\n")
+
+
+def _skipped_objects(result: RunResult) -> list[dict[str, str]]:
+    return [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped]
 
 
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:

@@ -21,8 +21,9 @@ CALENDAR = {
     "identity_matching.py",
     "status.py",
     "earlier_answers.py",
+    "watch.py",
 }
-"""`--until`, and the times that are written down, or read by another process: what a clock on the wall is for."""
+"""`--until`, the age of files, and the times that are written down, or read by another process: what a clock on the wall is for."""
 
 HOSTILE_LABELS = ["../../x", "/etc/passwd", "nul\0byte", "NUL"]
 
