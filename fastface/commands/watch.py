@@ -57,7 +57,7 @@ def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, 
             except LockedError as error:  # the next look tries again
                 folders.note(str(error))
         else:
-            folders.note(_describe_wait(config, look))
+            folders.note(folders.describe_wait(look))
         with interruptible() as interruption:
             interruption.wait(clock.limit(config.run.watch_interval))
 
@@ -90,24 +90,32 @@ class _Folders:
 
     def __init__(self, config: Config, inputs: Sequence[str], out: Path, observer: Observer) -> None:
         self._inputs, self._out, self._observer = inputs, out, observer
-        self._watch = FolderWatch(config.run.watch_interval)
+        self._interval = config.run.watch_interval
+        self._watch = FolderWatch(self._interval)
+        self._missing = ""
         self._noted = ""
 
     def look(self, *, is_first: bool = False) -> Look:
         """Look at the inputs. After the first look, an input that is gone is waited for: a share may come back."""
         try:
-            found = discover_inputs(self._inputs, self._out, may_be_empty=True)
+            found, self._missing = discover_inputs(self._inputs, self._out, may_be_empty=True), ""
         except ConfigError as error:
             if is_first:
                 raise
-            self.note(str(error))
-            found = Discovery((), ())
+            found, self._missing = Discovery((), ()), str(error)
         return self._watch.look(found, time.monotonic(), time.time())
 
     def mark_searched(self, look: Look) -> None:
         """Record that a pass has searched the complete videos of a look."""
         self._watch.mark_searched(look)
         self._noted = ""
+
+    def describe_wait(self, look: Look) -> str:
+        """Return a line on what the watch waits for."""
+        if self._missing:
+            return f"{self._missing}; waiting for it"
+        waiting = f"{pluralize(len(look.waiting), 'file')} still being written; " if look.waiting else ""
+        return f"{waiting}waiting for new videos, with a look every {self._interval:g} s; Ctrl-C ends it"
 
     def note(self, text: str) -> None:
         """Report a line if it is not the last one that was reported."""
@@ -125,11 +133,6 @@ def _settings_of_pass(config: Config, clock: _Clock, *, is_first: bool = True) -
     return config.model_copy(
         update={"run": config.run.model_copy(update={"fresh": fresh, "max_hours": clock.hours_left})}
     )
-
-
-def _describe_wait(config: Config, look: Look) -> str:
-    waiting = f"{pluralize(len(look.waiting), 'file')} still being written; " if look.waiting else ""
-    return f"{waiting}waiting for new videos, with a look every {config.run.watch_interval:g} s; Ctrl-C ends it"
 
 
 def _with_left_out(result: RunResult, look: Look) -> RunResult:
