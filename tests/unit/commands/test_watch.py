@@ -144,7 +144,7 @@ def test_any_other_fault_of_a_later_pass_ends_the_watch(night: Night) -> None:
 
 
 def test_an_input_that_is_missing_at_the_start_is_a_fault_and_later_is_waited_for(night: Night) -> None:
-    night.events = [lambda: night.folder.rmdir(), lambda: None, lambda: night.folder.mkdir(), night.add("a.mp4")]
+    night.events = [night.folder.rmdir, lambda: None, night.folder.mkdir, night.add("a.mp4")]
     night.run(max_hours=hours(300))
     assert [names for _, names in night.passes] == [[], ["a.mp4"]]
     assert sum("no such file or folder" in line for line in night.notes.lines) == 1

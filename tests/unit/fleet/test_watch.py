@@ -69,7 +69,7 @@ def test_an_old_file_is_complete_at_the_first_look(folder: Folder) -> None:
 
 
 def test_an_old_time_that_a_copy_kept_does_not_count(folder: Folder) -> None:
-    """`cp -p` and `rsync -t` set the time of change of the original: only the kernel's own time shows the copy's age."""
+    """`cp -p` and `rsync -t` set the time of change of the original: only the kernel's time is the copy's."""
     film = folder.root / "a.mp4"
     film.write_bytes(b"1")
     os.utime(film, (1_000_000, 1_000_000))
