@@ -20,6 +20,8 @@ from fastface.video.discover import Discovery, Skipped
 
 Pass = Callable[[Config, Discovery], RunResult]
 
+_LONGEST_LOOKS = 0.05
+"""Maximum share of the time that looks may take: looks at very many files are less frequent."""
 _NOT_REACHED = "new, and not searched before the time was up"
 
 
@@ -46,7 +48,9 @@ def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, 
     result = search(_settings_of_pass(config, clock), look.found)
     folders.mark_searched(look)
     while True:
+        began = time.monotonic()
         look = folders.look()
+        least_wait = (time.monotonic() - began) / _LONGEST_LOOKS
         if clock.is_over:
             return _with_left_out(result, look)
         if look.new:
@@ -59,7 +63,7 @@ def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, 
         else:
             folders.note(folders.describe_wait(look))
         with interruptible() as interruption:
-            interruption.wait(clock.limit(config.run.watch_interval))
+            interruption.wait(clock.limit(max(config.run.watch_interval, least_wait)))
 
 
 class _Clock:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,19 @@ def test_looks_without_anything_new_start_no_pass(night: Night) -> None:
     assert [line for line in night.notes.lines if "waiting for new videos" in line] == [
         "waiting for new videos, with a look every 30 s; Ctrl-C ends it"
     ]
+
+
+def test_slow_looks_are_less_frequent(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look of 10 s may come once in 200 s. First a look, a pass of 1 s and another look, then 200 + 10 s a round."""
+    find = module.discover_inputs
+
+    def find_slowly(*arguments: Any, **settings: Any) -> Discovery:
+        night.now += 10
+        return find(*arguments, **settings)
+
+    monkeypatch.setattr(module, "discover_inputs", find_slowly)
+    night.run(max_hours=hours(640))
+    assert night.waits == [200, 200, 640 - 21 - 2 * 210]
 
 
 def test_each_pass_ends_with_the_watch_and_only_the_first_starts_over(night: Night) -> None:
