@@ -356,7 +356,7 @@ class RunConfig(Section):
     """Start and end of a run."""
 
     fresh: Annotated[bool, Shown(is_usual=True)] = Field(False, description="Delete index and exports first.")
-    watch: Annotated[bool, Shown(is_usual=True)] = Field(
+    watch: bool = Field(
         False,
         description="Stay, and search each new file in the folders as soon as it is complete. Ctrl-C, --until or "
         "--max-hours ends it.",

@@ -83,6 +83,8 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--timelines": ("export", "timelines", "srt, edl", ("edl", "srt")),
     "--report": ("export", "report", "", True),
     "--fresh": ("run", "fresh", "", True),
+    "--watch": ("run", "watch", "", True),
+    "--watch-interval": ("run", "watch_interval", "60", 60.0),
     "--until": ("run", "until", "06:30", time(6, 30)),
     "--max-hours": ("run", "max_hours", "8", 8.0),
     "--pack": ("models", "pack", "buffalo_s", "buffalo_s"),
