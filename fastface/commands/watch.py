@@ -144,6 +144,7 @@ def _with_left_out(result: RunResult, look: Look) -> RunResult:
     known = tuple(item for item in result.skipped if item.reason != STILL_WRITTEN)
     new = tuple(Skipped(path, _NOT_REACHED, is_fault=True) for path in look.new)
     written = tuple(Skipped(path, STILL_WRITTEN, is_fault=True) for path in look.waiting)
-    result.skipped = (*known, *new, *written)
-    rewrite_skipped(result)
+    if (skipped := (*known, *new, *written)) != result.skipped:
+        result.skipped = skipped
+        rewrite_skipped(result)
     return result

@@ -176,8 +176,8 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "schema_version": RUN_SCHEMA_VERSION,
         "command": result.command,
         "version": VERSION,
-        "started": result.started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": _shown_time(result.started),
+        "finished": _shown_time(datetime.now(UTC)),
         "seconds": round(result.seconds, 3),
         "phases": {name: round(seconds, 3) for name, seconds in result.phases.items()},
         "device": {
@@ -217,13 +217,15 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
 
 
 def rewrite_skipped(result: RunResult) -> None:
-    """Write the skipped inputs of a result into its run.json, which exists.
+    """Write the skipped inputs of a result into its run.json; a run.json of a later command stays as it is.
 
     Raises:
         SpaceError: No space is left.
     """
     path = result.out / "run.json"
     report = json.loads(path.read_text(encoding="utf-8"))
+    if report["started"] != _shown_time(result.started):
+        return
     write_atomic(path, json.dumps({**report, "skipped": _skipped_objects(result)}, indent=2) + "\n")
 
 
@@ -264,6 +266,10 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
     for key in ("remarks", "export_failures"):
         report[key] = [line for line in report[key] if not line.startswith(starts)]
     write_atomic(path, json.dumps(report, indent=2) + "\n")
+
+
+def _shown_time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
 
 
 def _skipped_objects(result: RunResult) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,8 +58,14 @@ class Night:
             raise error
         self.passes.append((config, [file.path.name for file in found.videos]))
         self.now += 1
-        (self.out / "run.json").write_text(json.dumps({"command": "run", "skipped": []}))
-        return RunResult("run", self.out, skipped=found.skipped)
+        result = RunResult("run", self.out, skipped=found.skipped)
+        self.put_report(result.started)
+        return result
+
+    def put_report(self, started: datetime) -> None:
+        """Write what matters here of a command's run.json."""
+        report = {"started": started.isoformat(timespec="seconds"), "skipped": []}
+        (self.out / "run.json").write_text(json.dumps(report))
 
     def run(self, **settings: object) -> RunResult:
         config = load_config(environment={}, flags={"run": {"watch": True, "watch_interval": INTERVAL, **settings}})
@@ -126,6 +133,12 @@ def test_files_left_at_the_end_are_no_clean_end_and_stand_in_run_json(night: Nig
     assert result.exit_code == 3
     report = json.loads((night.out / "run.json").read_text())
     assert report["skipped"] == [{"path": str(night.folder / "late.mp4"), "reason": "still being written"}]
+
+
+def test_the_run_json_of_another_command_stays_as_it_is(night: Night) -> None:
+    night.events = [night.add("a.mp4"), lambda: night.put_report(datetime(2020, 1, 1, tzinfo=UTC))]
+    assert night.run(max_hours=hours(50)).exit_code == 3
+    assert json.loads((night.out / "run.json").read_text())["skipped"] == []
 
 
 def test_a_file_that_becomes_complete_with_the_last_look_is_left(night: Night) -> None:
