@@ -121,7 +121,7 @@ def _why_not_clean(result: RunResult) -> str:
         kinds = ", ".join(f"{states[state]} {words}" for state, words in STATE_WORDS.items() if states[state])
         parts.append(f"{states.total()} of {pluralize(len(result.videos), 'video')} not done ({kinds})")
     if result.inputs_not_read:
-        parts.append(f"{pluralize(len(result.inputs_not_read), 'input')} not readable")
+        parts.append(f"{pluralize(len(result.inputs_not_read), 'input')} not searched")
     if result.files_not_exported:
         parts.append(f"{pluralize(len(result.files_not_exported), 'export')} not made")
     if result.is_cut_short:

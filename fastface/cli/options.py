@@ -127,7 +127,9 @@ PEOPLE = _complete_sections(
 )
 LIMITS = _options("run", "until", "max_hours")
 RUN = _complete_sections(
-    *_options("run", "fresh", "shard"), *LIMITS, *_options("run", "strict", "on_finish", "metrics")
+    *_options("run", "fresh", "shard", "watch", "watch_interval"),
+    *LIMITS,
+    *_options("run", "strict", "on_finish", "metrics"),
 )
 DEVICE = _options("models", "device", "precision")
 ENGINES = _options("scan", "batch", "det_size")

@@ -7,6 +7,7 @@ if it is interrupted. The order of the steps matters: see `run`.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from signal import Signals
 from time import monotonic
@@ -18,6 +19,7 @@ from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
 from fastface.commands.night import begin_night, write_night
 from fastface.commands.report import finish_report
+from fastface.commands.watch import watch
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import FastfaceError, InterruptError
@@ -65,6 +67,8 @@ def run(
 ) -> RunResult:
     """Scan, find and export. The search includes videos of earlier runs in `out`.
 
+    With `run.watch`, search new files of the inputs too, until the time limit or a signal; return the last result.
+
     Args:
         config: The settings.
         inputs: Videos, folders, globs, lists.
@@ -78,6 +82,19 @@ def run(
         InterruptError: The user stopped the run; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
+    search = partial(_run, targets=targets, out=out, observer=observer, command=command)
+    return watch(config, inputs, out, observer, search) if config.run.watch else search(config, inputs)
+
+
+def _run(
+    config: Config,
+    inputs: Sequence[str] | Discovery,
+    *,
+    targets: Sequence[str],
+    out: Path,
+    observer: Observer,
+    command: str,
+) -> RunResult:
     found = take_shard(look_ahead(config, inputs, targets, out), Shard.parse(config.run.shard))
     with (
         observe_metrics(config.run.metrics, command, out, observer) as observed,
@@ -109,11 +126,16 @@ def run(
 
 
 def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -> RunResult:
-    """Build or complete the index only.
+    """Build or complete the index only. `run.watch` works as in `run`.
 
     Raises:
         ConfigError, InterruptError, FastfaceError: See `run`.
     """
+    search = partial(_scan_only, out=out, observer=observer)
+    return watch(config, inputs, out, observer, search) if config.run.watch else search(config, inputs)
+
+
+def _scan_only(config: Config, inputs: Sequence[str] | Discovery, *, out: Path, observer: Observer) -> RunResult:
     found = take_shard(look_ahead(config, inputs, None, out), Shard.parse(config.run.shard))
     with (
         observe_metrics(config.run.metrics, "scan", out, observer) as observed,

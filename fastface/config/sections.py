@@ -361,6 +361,17 @@ class RunConfig(Section):
     shard: ShardText = Field(
         "1/1", description="Scan part I of N parts of the videos. Each of N machines takes another part."
     )
+    watch: bool = Field(
+        False,
+        description="Stay, and search each new file in the folders as soon as it is complete. Ctrl-C, --until or "
+        "--max-hours ends it.",
+    )
+    watch_interval: Annotated[float, Shown("SECONDS")] = Field(
+        30.0,
+        ge=0.1,
+        le=86400,
+        description="Time between two looks with --watch. A file is complete if it has not changed for this time.",
+    )
     until: Annotated[ClockTime, Shown(default="no end", is_usual=True)] = Field(
         None, description="Stop at this time of day. The same command continues later."
     )

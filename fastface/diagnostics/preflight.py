@@ -36,12 +36,14 @@ _DECODER_LIBRARY = "libnvcuvid.so.1"
 Check = Callable[[], object]
 
 
-def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | None, out: Path) -> Discovery:
+def look_ahead(
+    config: Config, inputs: Sequence[str] | Discovery, targets: Sequence[str] | None, out: Path
+) -> Discovery:
     """Return the videos to scan if all checks of `run` or `scan` pass that need no decoding.
 
     Args:
         config: The settings.
-        inputs: Videos, folders, globs, lists.
+        inputs: Videos, folders, globs, lists; or the videos that the caller found in them.
         targets: Photos, folders, banks or `*`; None without a search.
         out: The output folder.
 
@@ -50,7 +52,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
     """
     found: list[Discovery] = []
     checks: list[Check] = [
-        lambda: found.append(discover_inputs(inputs, out)),
+        lambda: found.append(_discover(config, inputs, out)),
         lambda: check_out(out),
         lambda: check_space(out),
         lambda: check_decoder(config),
@@ -62,6 +64,12 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         checks.append(lambda: require_persons(config, open_networks(config)))
     _check_all(config, targets, checks)
     return found[0]
+
+
+def _discover(config: Config, inputs: Sequence[str] | Discovery, out: Path) -> Discovery:
+    if isinstance(inputs, Discovery):
+        return inputs
+    return discover_inputs(inputs, out, may_be_empty=config.run.watch)
 
 
 def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
@@ -76,7 +84,7 @@ def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
         FastfaceError: See `look_ahead`.
     """
     checks: list[Check] = [
-        lambda: _check_not_fresh(config),
+        lambda: _check_no_scan(config),
         lambda: _check_index(out),
         lambda: check_space(out),
         lambda: plan_layout(config),
@@ -269,9 +277,11 @@ def _is_nothing(target: str) -> bool:
     return bool(found.faults) and not found.photos and not found.banks
 
 
-def _check_not_fresh(config: Config) -> None:
+def _check_no_scan(config: Config) -> None:
     if config.run.fresh:
         raise ConfigError("--fresh: find does not scan, so it cannot start over: use run or scan")
+    if config.run.watch:
+        raise ConfigError("--watch: find does not scan, so it cannot wait for new files: use run or scan")
 
 
 def _check_index(out: Path) -> None:

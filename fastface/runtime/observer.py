@@ -191,6 +191,7 @@ class BarObserver(Observer):
     def begin(self, num_videos: int) -> None:
         """Open the bar of the whole scan."""
         self._progress = ScanProgress(num_videos)
+        self._next_line = monotonic() + _LINE_SECONDS  # a watch may have waited for hours
         self._total = tqdm(
             total=1.0, desc="all", unit="", disable=not self._terminal, position=0, bar_format=_BAR, **self._screen
         )

@@ -127,14 +127,14 @@ def list_answers(out: Path) -> list[Path]:
     return [out, *(sorted(path for path in earlier.iterdir() if path.is_dir()) if earlier.is_dir() else ())]
 
 
-def discover_inputs(inputs: Sequence[str], out: Path) -> Discovery:
+def discover_inputs(inputs: Sequence[str], out: Path, *, may_be_empty: bool = False) -> Discovery:
     """Find the videos that the inputs name, without files that fastface wrote into `out`.
 
     Raises:
         ConfigError: An input does not exist, or no input has a video.
     """
     found = discover(inputs, exclude=out)
-    if not found.videos:
+    if not found.videos and not may_be_empty:
         reasons = [f"skipped {str(item.path)!r}: {item.reason}" for item in found.skipped[:_MAX_REASONS]]
         reasons += [f"left out: {item.reason}: {item.count}" for item in found.left_out]
         raise ConfigError([f"no video found in: {', '.join(map(str, inputs))}", *reasons])

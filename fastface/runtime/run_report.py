@@ -208,8 +208,8 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "schema_version": RUN_SCHEMA_VERSION,
         "command": result.command,
         "version": VERSION,
-        "started": result.started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": _shown_time(result.started),
+        "finished": _shown_time(datetime.now(UTC)),
         "seconds": round(result.seconds, 3),
         "phases": {name: round(seconds, 3) for name, seconds in result.phases.items()},
         "device": {
@@ -234,7 +234,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "answer": valid_text(result.answer),
         "remarks": [valid_text(line) for line in shorten_lines(result.remarks, _MOST_REMARKS)],
         "videos": [_video_object(video) for video in result.videos],
-        "skipped": [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped],
+        "skipped": _skipped_objects(result),
         "left_out": [{"reason": item.reason, "count": item.count} for item in result.left_out],
         "export_failures": list(result.export_failures),
         "config": _shown_config(config),
@@ -246,6 +246,19 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
     write_atomic(path, _to_text(report))
     if result.command != "scan":
         kept.unlink(missing_ok=True)
+
+
+def rewrite_skipped(result: RunResult) -> None:
+    """Write the skipped inputs of a result into its run.json; a run.json of a later command stays as it is.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    path = result.out / "run.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    if report["started"] != _shown_time(result.started):
+        return
+    write_atomic(path, _to_text({**report, "skipped": _skipped_objects(result)}))
 
 
 def find_answer_record(folder: Path) -> Path:
@@ -292,6 +305,14 @@ def _to_text(report: dict[str, Any]) -> str:
     text = json.dumps({**report, "videos": []}, indent=2)
     lines = ",\n".join(f"    {json.dumps(video)}" for video in report["videos"])
     return (text.replace(_NO_VIDEOS, f'\n  "videos": [\n{lines}\n  ]', 1) if lines else text) + "\n"
+
+
+def _shown_time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _skipped_objects(result: RunResult) -> list[dict[str, str]]:
+    return [{"path": valid_text(str(item.path)), "reason": item.reason} for item in result.skipped]
 
 
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:

@@ -1,12 +1,13 @@
 """End a run early: at its time limit, or at a signal.
 
-The first Ctrl-C finishes the work in flight, the second stops at once. Commands use it in the main thread.
+The first Ctrl-C finishes the work in flight, the second stops at once. A wait has no work: the first Ctrl-C ends it.
+Commands use it in the main thread.
 """
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
+from time import monotonic, sleep
 from types import FrameType
 
 from fastface.errors import InterruptError
@@ -24,6 +25,7 @@ class StopRequest:
     def __init__(self, seconds: float | None = None) -> None:
         self._number: int | None = None
         self._deadline = None if seconds is None else monotonic() + seconds
+        self._is_waiting = False
 
     def __call__(self) -> int | None:
         """Return the number of the received signal, or None."""
@@ -43,9 +45,22 @@ class StopRequest:
         if self._number is not None:
             raise InterruptError(self._number)
 
+    def wait(self, seconds: float) -> None:
+        """Sleep.
+
+        Raises:
+            InterruptError: A signal came; it ends the sleep at once.
+        """
+        self._is_waiting = True
+        try:
+            self.check()
+            sleep(seconds)
+        finally:
+            self._is_waiting = False
+
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """Handle a signal."""
-        if self._number is not None:
+        if self._number is not None or self._is_waiting:
             raise InterruptError(number)
         self._number = number
 

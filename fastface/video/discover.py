@@ -117,24 +117,10 @@ IMAGE_SUFFIXES = frozenset(
 )
 SEQUENCE_CODEC = "images"
 """Value of `VideoInfo.codec` for pictures."""
-_SNIFFED_SUFFIXES = frozenset(
-    [
-        "",
-        ".!ut",
-        ".bin",
-        ".crdownload",
-        ".dat",
-        ".download",
-        ".drc",
-        ".opdownload",
-        ".part",
-        ".partial",
-        ".ps",
-        ".raw",
-        ".rec",
-        ".tmp",
-    ]
-)
+UNFINISHED_SUFFIXES = frozenset([".!ut", ".crdownload", ".download", ".opdownload", ".part", ".partial", ".tmp"])
+"""Suffixes of files that a program renames when they are complete."""
+
+_SNIFFED_SUFFIXES = UNFINISHED_SUFFIXES | {"", ".bin", ".dat", ".drc", ".ps", ".raw", ".rec"}
 """Suffixes that do not show the type of a file: its first bytes decide. The first entry means no suffix."""
 
 _SOUND_SUFFIXES = frozenset(

@@ -21,17 +21,14 @@ from document_tools import ROOT, Command, pages
 from run_tools import finish_in
 from setting_tools import FILE as SETTINGS
 from setting_tools import document, option_names
-from typer.main import get_command
 
-from fastface.cli.app import COMMANDS, app
+from fastface.cli.app import COMMANDS
 from fastface.config import Config, load_config
 
 MOST_WORDS = 20
 """Of a sentence."""
 
 _BANNED = re.compile(r"\b(nobody|somebody|whoever|whom|likewise|as before|tells?|told|she)\b", re.IGNORECASE)
-
-_GLOBAL = {"--help", "--version", "--install-completion", "--show-completion"}
 
 
 def all_commands() -> list[Command]:
@@ -43,41 +40,16 @@ def all_commands() -> list[Command]:
 # ── command lines ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def parsed(words: tuple[str, ...]) -> dict[str, Any]:
-    """What the command line makes of the words: the parameters of the innermost command. Nothing is run.
-
-    Of a command's bare name, as prose has it, only the name is looked up.
-    """
-    command: Any = get_command(app)
-    rest = [word for word in words if word not in _GLOBAL]
-    context = command.make_context("fastface", list(rest), resilient_parsing=not rest)
-    while rest and hasattr(command, "resolve_command"):
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        context = command.make_context(name, list(rest), parent=context, resilient_parsing=not rest)
-    return dict(context.params)
-
-
 @pytest.mark.parametrize("command", all_commands(), ids=str)
 def test_a_command_line_of_a_document_is_one_that_the_program_takes(command: Command) -> None:
     """Commands and options exist, values are in range, profiles are there."""
-    params = parsed(command.words)
-    sections = set(Config.model_fields)
-    flags: dict[str, dict[str, object]] = {}
-    for name, value in params.items():
-        section, _, key = name.partition("_")
-        if section in sections and value is not None:
-            flags.setdefault(section, {})[key] = value
-    for text in params.get("set_") or ():
-        path, _, value = text.partition("=")
-        section, _, key = path.partition(".")
-        flags.setdefault(section, {})[key] = value
-    load_config(environment={}, flags=flags, profile=params.get("profile"))
+    document_tools.check_command(command.words)
 
 
 def test_a_wrong_command_line_would_be_found() -> None:
     for wrong in (("runn",), ("run", "--sampel-fps", "3"), ("models", "instal", "buffalo_l")):
         with pytest.raises(Exception, match=r"(?i)no such"):
-            parsed(wrong)
+            document_tools.parse_command(wrong)
 
 
 @pytest.fixture(scope="module")

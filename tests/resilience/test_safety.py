@@ -22,8 +22,9 @@ CALENDAR = {
     "status.py",
     "metrics.py",
     "earlier_answers.py",
+    "watch.py",
 }
-"""`--until`, and the times that are written down, or read by another process: what a clock on the wall is for."""
+"""What a clock on the wall is for: `--until`, the age of files, times that are written down or that others wrote."""
 
 HOSTILE_LABELS = ["../../x", "/etc/passwd", "nul\0byte", "NUL"]
 

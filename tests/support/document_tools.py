@@ -2,10 +2,16 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from places import ROOT
+from typer.main import get_command
+
+from fastface.cli.app import app
+from fastface.config import Config, load_config
 
 GENERATED = {"messages.md", "settings.md"}
 """Made from the source by `make messages` and `make settings`; their words are tested there."""
@@ -16,6 +22,8 @@ RUN_ORDER = (
     *("docs/overnight.md", "docs/operator.md"),
 )
 """Pages with `sh` fences, whose commands are run in this order in one folder."""
+
+_GLOBAL = {"--help", "--version", "--install-completion", "--show-completion"}
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _IMAGES = {"fastface", "fastface:gpu"}
@@ -87,6 +95,36 @@ def _words(line: str) -> tuple[str, ...] | None:
         (image,) = (n for n, word in enumerate(words) if word in _IMAGES)
         return tuple(words[image + 1 :])
     return tuple(words[1:])
+
+
+def parse_command(words: Sequence[str]) -> dict[str, Any]:
+    """What the command line makes of the words: the parameters of the innermost command. Nothing is run.
+
+    Of a command's bare name, as prose has it, only the name is looked up.
+    """
+    command: Any = get_command(app)
+    rest = [word for word in words if word not in _GLOBAL]
+    context = command.make_context("fastface", list(rest), resilient_parsing=not rest)
+    while rest and hasattr(command, "resolve_command"):
+        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, list(rest), parent=context, resilient_parsing=not rest)
+    return dict(context.params)
+
+
+def check_command(words: Sequence[str]) -> dict[str, Any]:
+    """The parameters of a command line whose commands, options, values and profile exist; raises for any other."""
+    params = parse_command(words)
+    flags: dict[str, dict[str, object]] = {}
+    for name, value in params.items():
+        section, _, key = name.partition("_")
+        if section in Config.model_fields and value is not None:
+            flags.setdefault(section, {})[key] = value
+    for text in params.get("set_") or ():
+        path, _, value = text.partition("=")
+        section, _, key = path.partition(".")
+        flags.setdefault(section, {})[key] = value
+    load_config(environment={}, flags=flags, profile=params.get("profile"))
+    return params
 
 
 def anchors(text: str) -> set[str]:

@@ -54,7 +54,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
 
     Example: fastface run videos/ -t photos/ -o out
     """
-    if inputs is None and not holds_anything(Path(IN_FOLDER)):
+    if inputs is None and not invocation.config.run.watch and not holds_anything(Path(IN_FOLDER)):
         if targets is not None:
             raise ConfigError(_NO_VIDEOS)
         observer, folder = make_observer(invocation), out / "demo"
@@ -80,7 +80,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
 
     Example: fastface scan videos/ -o out
     """
-    if inputs is None and not holds_anything(Path(IN_FOLDER)):
+    if inputs is None and not invocation.config.run.watch and not holds_anything(Path(IN_FOLDER)):
         raise ConfigError(_NO_VIDEOS)
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:

@@ -23,10 +23,10 @@ OPTIONS = {
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes --fresh "
     "--timelines --until --max-hours --shard --faces --flip --jitter --grow --ratio --min-gap --max-crops "
     "--person-model "
-    "--report --no-report --where --name --decisions --reel --contact-sheet",
+    "--report --no-report --where --name --decisions --reel --contact-sheet --watch --watch-interval",
     "scan": "--config --set --profile --models --device --dry-run --json -q -v --out --sample-fps --every-frame "
     "--det-size --det-threshold --min-face --batch --decoders --workers --ring-mb --fresh --until --max-hours "
-    "--shard",
+    "--shard --watch --watch-interval",
     "find": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --threshold "
     "--exit-threshold --margin --not --pad --merge-gap --min-span --exact --clips --crops --snapshots --boxes "
     "--timelines --until --max-hours --faces --flip --jitter --grow --ratio --min-gap --max-crops "

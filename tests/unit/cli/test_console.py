@@ -93,7 +93,7 @@ def test_failures_are_reported_when_all_else_is_quiet(capsys: pytest.CaptureFixt
         "fastface: new.mp4: still being written; run again later",
         "fastface: skipped '/closed': cannot be read: Permission denied",
         "fastface: not exported: clips/a.mp4: no space",
-        "fastface: exit code 3: 2 of 3 videos not done (1 still being written, 1 failed), 1 input not readable, "
+        "fastface: exit code 3: 2 of 3 videos not done (1 still being written, 1 failed), 1 input not searched, "
         "1 export not made",
     ]
 

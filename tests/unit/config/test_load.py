@@ -84,6 +84,8 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--report": ("export", "report", "", True),
     "--fresh": ("run", "fresh", "", True),
     "--shard": ("run", "shard", "2/5", "2/5"),
+    "--watch": ("run", "watch", "", True),
+    "--watch-interval": ("run", "watch_interval", "60", 60.0),
     "--until": ("run", "until", "06:30", time(6, 30)),
     "--max-hours": ("run", "max_hours", "8", 8.0),
     "--strict": ("run", "strict", "", True),
