@@ -126,7 +126,8 @@ PEOPLE = _complete_sections(
     *_options("people", "portraits", "video", "store", "refine_limit"),
 )
 LIMITS = _options("run", "until", "max_hours")
-RUN = (*_options("run", "fresh"), *LIMITS)
+ENGINE = _options("run", "engine")
+RUN = _complete_sections(*_options("run", "fresh"), *LIMITS, *ENGINE)
 DEVICE = _options("models", "device", "precision")
 ENGINES = _options("scan", "batch", "det_size")
 MODELS = _complete_sections(

@@ -362,6 +362,17 @@ class RunConfig(Section):
     max_hours: Annotated[float | None, Shown("HOURS", default="no end")] = Field(
         None, gt=0, le=8784, description="Stop after this many hours. The same command continues later."
     )
+    engine: Literal["local", "ray"] = Field(
+        "local", description="Scan on this machine, or on all nodes of a Ray cluster."
+    )
+    ray_address: Annotated[str, Shown("ADDRESS")] = Field(
+        "auto",
+        description="Ray cluster of --engine ray: auto for the cluster of this machine, HOST:PORT, or ray://HOST:PORT. "
+        "An empty address starts a cluster on this machine alone.",
+    )
+    ray_timeout: Seconds = Field(
+        300.0, ge=1, le=86_400, description="Stop the scan after this time without a working node of the cluster."
+    )
 
     def seconds_left(self, now: datetime | None = None) -> float | None:
         """Return the maximum duration of a run that begins now, in seconds; None for no limit.

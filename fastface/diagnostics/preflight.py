@@ -53,6 +53,7 @@ def look_ahead(config: Config, inputs: Sequence[str], targets: Sequence[str] | N
         lambda: check_out(out),
         lambda: check_space(out),
         lambda: check_decoder(config),
+        lambda: check_engine(config),
         lambda: check_ring(plan_layout(config).ring),
         lambda: check_questions(config, targets or ()),
     ]
@@ -78,6 +79,7 @@ def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
         lambda: _check_index(out),
         lambda: check_space(out),
         lambda: plan_layout(config),
+        lambda: check_engine(config),
         lambda: check_questions(config, targets),
     ]
     _check_all(config, targets, checks)
@@ -199,6 +201,16 @@ def check_decoder(config: Config) -> None:
             f"--decoder: the card cannot decode: {error}; "
             f"in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility,video; {other}"
         ) from error
+
+
+def check_engine(config: Config) -> None:
+    """Check that Ray is installed if the settings ask for it.
+
+    Raises:
+        BackendError: It is not installed.
+    """
+    if config.run.engine == "ray" and find_spec("ray") is None:
+        raise BackendError(f"--engine: Ray is not installed; {describe_install('ray')}; or use --engine local")
 
 
 def check_out(out: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastface.cli.arguments import IN_FOLDER, OUT_FOLDER, Inputs, Out, Targets, holds_anything, or_samples
 from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import (
+    ENGINE,
     EXPORT,
     GROWTH,
     LIMITS,
@@ -67,7 +68,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     finish(scan_workflow(invocation.config, inputs, out, make_observer(invocation)), invocation)
 
 
-@with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
+@with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, ENGINE, MODELS, remembers="export")
 def find(invocation: Invocation, targets: Targets = None, out: Out = OUT_FOLDER) -> None:
     """Search scanned videos for other persons or with other settings. No video is scanned again.
 
