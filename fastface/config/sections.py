@@ -19,6 +19,7 @@ from fastface.config.values import (
     Paths,
     PictureSize,
     Ratios,
+    RayAddress,
     Seconds,
     Section,
     Shown,
@@ -365,10 +366,10 @@ class RunConfig(Section):
     engine: Literal["local", "ray"] = Field(
         "local", description="Scan on this machine, or on all nodes of a Ray cluster."
     )
-    ray_address: Annotated[str, Shown("ADDRESS")] = Field(
+    ray_address: RayAddress = Field(
         "auto",
-        description="Ray cluster of --engine ray: auto for the cluster of this machine, HOST:PORT, or ray://HOST:PORT. "
-        "An empty address starts a cluster on this machine alone.",
+        description="Ray cluster of --engine ray: auto for the cluster that this machine belongs to, or HOST:PORT of "
+        "its head. An empty address starts a cluster on this machine alone.",
     )
     ray_timeout: Seconds = Field(
         300.0, ge=1, le=86_400, description="Stop the scan after this time without a working node of the cluster."

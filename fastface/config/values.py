@@ -136,6 +136,15 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
+def _ray_address(value: str) -> str:
+    """Check `auto`, `HOST:PORT` or an empty text. A Ray client (`ray://`) is refused: it loses long scans."""
+    if value not in ("", "auto") and not re.fullmatch(r"[^\s/]+:[0-9]{1,5}", value):
+        raise ValueError(
+            "must be auto, HOST:PORT, or empty; fastface runs on a machine of the cluster, not as a Ray client (ray://)"
+        )
+    return value
+
+
 DetSize = Annotated[
     Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32), Shown("auto|WxH")
 ]
@@ -162,6 +171,7 @@ HashBits = Annotated[int, Field(ge=0, le=64), Shown("BITS")]
 Pad = Annotated[tuple[Seconds, Seconds], BeforeValidator(_pair), Shown("BEFORE,AFTER")]
 ClockTime = Annotated[time | None, BeforeValidator(_clock_time), Shown("HH:MM")]
 Expressions = Annotated[tuple[str, ...], BeforeValidator(_to_expressions), Shown("EXPR")]
+RayAddress = Annotated[str, AfterValidator(_ray_address), Shown("ADDRESS")]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list), Shown("PHOTOS")]
 
 

@@ -7,6 +7,7 @@ Nothing here imports ray before a scan that asks for it.
 import os
 import pickle
 import signal
+import socket
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ _METHODS_AT_ONCE = 4
 """One call waits for answers; orders, `drain` and `close` must not wait for it."""
 
 _TAKE_SECONDS = 1.0
+_CONNECT_SECONDS = 10.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -47,7 +49,7 @@ class Cluster:
     """A connection to a Ray cluster.
 
     Args:
-        address: `auto`, `HOST:PORT`, `ray://HOST:PORT`, or empty for a cluster on this machine alone.
+        address: `auto`, `HOST:PORT`, or empty for a cluster on this machine alone.
 
     Raises:
         ClusterError: There is no cluster at the address.
@@ -55,6 +57,7 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # this module reports what matters
         if not address:
             # Ray's own switch: all servers of this cluster listen on the loopback address only.
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -68,9 +71,10 @@ class Cluster:
     def _connect(self, address: str) -> None:
         local = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if not address else {}
         try:
+            _try_address(address)
             with _kept_signal_handlers():
                 self._ray.init(address or "local", log_to_driver=False, logging_level="error", **local)
-        except (ConnectionError, ImportError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ClusterError(
                 f"run.ray_address: no Ray cluster at {address!r}: {_first_line(error)}; start one with "
                 "'ray start --head', or give HOST:PORT of its head"
@@ -158,6 +162,17 @@ class RemoteNode:
     def kill(self) -> None:
         """End the actor's process at once; its children end with it."""
         self._ray.kill(self._actor)
+
+
+def _try_address(address: str) -> None:
+    """Check that a server listens at `HOST:PORT`: Ray itself would try for minutes.
+
+    Raises:
+        OSError: None does.
+    """
+    host, _, port = address.rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
 
 
 @contextmanager
