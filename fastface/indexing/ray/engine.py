@@ -31,6 +31,9 @@ _ORDERS_A_DECODER = 2
 _LOSSES_TO_LEAVE_OUT = 3
 """Losses of a node's actor in a row, without a result, after which the node gets no work any more."""
 
+_PAUSE_SECONDS = 15.0
+"""Seconds before a node that lost its actor gets another: a dead node is listed as living until Ray notices."""
+
 _TICK_SECONDS = 0.5
 _POLL_SECONDS = 3.0
 _DRAIN_SECONDS = 12.0
@@ -77,6 +80,7 @@ class RayEngine:
         self._members: dict[str, _Member] = {}
         self._reports: dict[str, NodeReport] = {}
         self._losses: Counter[str] = Counter()
+        self._paused_until: dict[str, float] = {}
         self._failures: dict[str, NodeFailed] = {}
         self._book = LeaseBook()
         self._events: deque[Event] = deque()
@@ -118,10 +122,14 @@ class RayEngine:
         needs_card = self._settings.config.models.device in ("cuda", "tensorrt")
         uses_cards = needs_card or self._settings.config.models.device == "auto"
         for node in self._cluster.list_nodes():
-            if node.id not in self._members and node.id not in self._failures and (node.cards or not needs_card):
+            if self._may_join(node) and (node.cards or not needs_card):
                 settings = replace(self._settings, name=node.name, cores=node.cores)
                 remote = self._cluster.open(node, settings, node.cards if uses_cards else 0)
                 self._members[node.id] = _Member(node, remote)
+
+    def _may_join(self, node: ClusterNode) -> bool:
+        is_known = node.id in self._members or node.id in self._failures
+        return not is_known and monotonic() >= self._paused_until.get(node.id, 0.0)
 
     def events(self) -> Iterator[Event]:
         """Yield all events until no work is left. The caller may add work meanwhile.
@@ -239,6 +247,7 @@ class RayEngine:
         """Take back the orders of a lost node. Its death is weak evidence against them, like that of a killed child."""
         node = member.node
         self._losses[node.id] += 1
+        self._paused_until[node.id] = monotonic() + _PAUSE_SECONDS
         if self._losses[node.id] >= _LOSSES_TO_LEAVE_OUT:
             self._failures[node.id] = NodeFailed(ClusterError.__name__, f"it was lost several times: {reason}")
         num_orders = self._book.num_leased(node.id)

@@ -1,0 +1,126 @@
+"""Whole runs on a Ray cluster: the bytes of one machine, also after the death of a node or of the driver."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cartoon_tools import Cartoon, without_longest
+from ray_tools import SmallCluster, actors, descendants, small_cluster
+from run_tools import alive, arguments, children, finish, kill, leftovers, num_units, tables, wait_until
+
+NUM_UNITS = 4 + 2
+"""Films of 8 and 4 seconds with a keyframe every second, in units of two seconds."""
+
+
+@pytest.fixture(scope="module")
+def cartoon(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
+    """The two short films."""
+    return without_longest(cartoon, tmp_path_factory.mktemp("short"))
+
+
+@pytest.fixture(scope="module")
+def local(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a run on this machine."""
+    out = tmp_path_factory.mktemp("local") / "out"
+    done = finish(arguments(cartoon, out, targets=cartoon.bank))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[SmallCluster]:
+    """A cluster of one node; nothing is left of it after the last test."""
+    folder = Path(tempfile.mkdtemp(prefix="ray"))
+    with small_cluster(folder) as started:
+        yield started
+    shutil.rmtree(folder)
+
+
+def start(cartoon: Cartoon, out: Path, cluster: SmallCluster) -> "subprocess.Popen[str]":
+    """Start a run on the cluster, as users do."""
+    engine = ("--engine", "ray", "-s", f"run.ray_address={cluster.address}")
+    command = [word for word in arguments(cartoon, out, *engine, targets=cartoon.bank) if word != "-q"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=cluster.environment)
+
+
+def index_files(out: Path) -> dict[str, bytes]:
+    """Every file of the index."""
+    root = out / ".fastface" / "index"
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def assert_same(out: Path, local: Path) -> None:
+    """All results are those of one machine, byte for byte, and complete."""
+    assert tables(out) == tables(local)
+    assert len(index_files(local)) >= 4
+    assert index_files(out) == index_files(local)
+    assert not leftovers(out)
+
+
+def nodes(out: Path) -> list[dict[str, object]]:
+    """The nodes in run.json."""
+    engine = json.loads((out / "run.json").read_text())["engine"]
+    assert engine["name"] == "ray"
+    found: list[dict[str, object]] = engine["nodes"]
+    return found
+
+
+def end_after_a_unit(run: "subprocess.Popen[str]", out: Path, cluster: SmallCluster, number: int, status: int) -> None:
+    """Send a signal to a run as soon as it has committed another unit; nothing of it is left on the nodes."""
+    before = num_units(out)
+    wait_until(lambda: num_units(out) > before or run.poll() is not None, "a unit")
+    family = {pid for actor in cluster.actors() for pid in (actor, *descendants(actor))}
+    assert len(family) >= 4  # an actor, two decoders, a worker
+    assert kill(run.pid, number)
+    _, errors = run.communicate()
+    assert run.returncode == status, errors
+    wait_until(lambda: not any(map(alive, family)), "the end of the nodes' processes")
+    assert not cluster.actors()
+    assert num_units(out) < NUM_UNITS
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process has received SIGSTOP."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def test_a_lost_node_changes_nothing(cartoon: Cartoon, local: Path, cluster: SmallCluster, tmp_path: Path) -> None:
+    """The second node stops in the middle of a unit, and then loses its raylet and its actor."""
+    raylet = cluster.add(FASTFACE_FAILPOINT="send.InferFrames:stop:3")
+    run = start(cartoon, tmp_path / "out", cluster)
+    wait_until(lambda: any(map(is_stopped, actors(raylet))) or run.poll() is not None, "a stopped actor")
+    (actor,) = actors(raylet)
+    family = {actor, *descendants(actor)}
+    assert len(family) >= 4  # two decoders and a worker
+    assert kill(raylet, signal.SIGKILL)
+    assert kill(actor, signal.SIGKILL)
+    _, errors = run.communicate()
+    assert run.returncode == 0, errors
+    assert errors.count("it takes part: 2 decoders, 1 worker") == 2
+    assert errors.count("it is lost") == 1
+    assert_same(tmp_path / "out", local)
+    states = sorted(str(node["state"]).partition(":")[0] for node in nodes(tmp_path / "out"))
+    assert states == ["lost", "worked"]
+    assert sum(int(str(node["units"])) for node in nodes(tmp_path / "out")) == NUM_UNITS
+    wait_until(lambda: not any(map(alive, family)), "the end of the node's processes")
+    wait_until(lambda: not cluster.actors(), "the end of all actors")
+
+
+def test_a_run_that_is_stopped_and_killed_goes_on(
+    cartoon: Cartoon, local: Path, cluster: SmallCluster, tmp_path: Path
+) -> None:
+    """Ctrl-C, then SIGKILL of the driver, then one machine completes what two nodes began."""
+    cluster.add()
+    out = tmp_path / "out"
+    for number, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        end_after_a_unit(start(cartoon, out, cluster), out, cluster, number, status)
+    done = finish(arguments(cartoon, out, targets=cartoon.bank))
+    assert done.returncode == 0, done.stderr
+    assert_same(out, local)
+    assert not children(os.getpid(), "fastface.pipeline")
