@@ -43,10 +43,14 @@ def cluster() -> Iterator[SmallCluster]:
 
 
 def start(cartoon: Cartoon, out: Path, cluster: SmallCluster) -> "subprocess.Popen[str]":
-    """Start a run on the cluster, as users do."""
+    """Start a run on the cluster as users do, in a folder with a hostile module."""
     engine = ("--engine", "ray", "-s", f"run.ray_address={cluster.address}")
     command = [word for word in arguments(cartoon, out, *engine, targets=cartoon.bank) if word != "-q"]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=cluster.environment)
+    out.parent.mkdir(exist_ok=True)
+    (out.parent / "onnx.py").write_text("raise SystemExit('a file of the working directory was imported')")
+    variables = {**cluster.environment, "PYTHONSAFEPATH": "1"}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True, env=variables, cwd=out.parent)
 
 
 def index_files(out: Path) -> dict[str, bytes]:

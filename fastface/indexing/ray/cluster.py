@@ -10,8 +10,9 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastface.distribution import VERSION
@@ -26,6 +27,7 @@ _OBJECT_STORE_BYTES = 256 << 20
 _METHODS_AT_ONCE = 4
 """One call waits for answers; orders, `drain` and `close` must not wait for it."""
 
+_PACKAGE_ROOT = Path(__file__).parents[3]
 _TAKE_SECONDS = 1.0
 _CONNECT_SECONDS = 10.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -72,7 +74,8 @@ class Cluster:
         local = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if not address else {}
         try:
             _try_address(address)
-            with _kept_signal_handlers():
+            # Ray puts the working directory on the module path of the nodes: a file `onnx.py` there must not be imported.
+            with _kept_signal_handlers(), chdir(_PACKAGE_ROOT):
                 self._ray.init(address or "local", log_to_driver=False, logging_level="error", **local)
         except (OSError, RuntimeError, ValueError) as error:
             raise ClusterError(
