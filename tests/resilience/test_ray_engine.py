@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +49,7 @@ def start(cartoon: Cartoon, out: Path, cluster: SmallCluster) -> "subprocess.Pop
     engine = ("--engine", "ray", "-s", f"run.ray_address={cluster.address}")
     command = [word for word in arguments(cartoon, out, *engine, targets=cartoon.bank) if word != "-q"]
     out.parent.mkdir(exist_ok=True)
-    (out.parent / "onnx.py").write_text("raise SystemExit('a file of the working directory was imported')")
+    (out.parent / "pydantic.py").write_text("raise SystemExit('a file of the working directory was imported')")
     variables = {**cluster.environment, "PYTHONSAFEPATH": "1"}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True, env=variables, cwd=out.parent)
@@ -92,6 +94,22 @@ def end_after_a_unit(run: "subprocess.Popen[str]", out: Path, cluster: SmallClus
 def is_stopped(pid: int) -> bool:
     """Whether a process has received SIGSTOP."""
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def test_only_a_scan_on_a_cluster_loads_ray() -> None:
+    code = "import sys, fastface.cli.app, fastface.commands.run; print('ray' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "False"
+
+
+def test_an_address_without_a_cluster_ends_the_command(cartoon: Cartoon, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    done = finish(arguments(cartoon, tmp_path / "out", "--engine", "ray", "-s", f"run.ray_address=127.0.0.1:{port}"))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"fastface: run.ray_address: no Ray cluster at '127.0.0.1:{port}': ")
+    assert "Connection refused; start one with 'ray start --head'" in line
 
 
 def test_a_lost_node_changes_nothing(cartoon: Cartoon, local: Path, cluster: SmallCluster, tmp_path: Path) -> None:

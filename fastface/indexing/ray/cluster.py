@@ -59,7 +59,6 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # this module reports what matters
         if not address:
             # Ray's own switch: all servers of this cluster listen on the loopback address only.
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -74,7 +73,7 @@ class Cluster:
         local = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES} if not address else {}
         try:
             _try_address(address)
-            # Ray puts the working directory on the module path of the nodes: a file `onnx.py` there must not be imported.
+            # Ray puts the working directory on the nodes' module path: no `pydantic.py` there must be imported.
             with _kept_signal_handlers(), chdir(_PACKAGE_ROOT):
                 self._ray.init(address or "local", log_to_driver=False, logging_level="error", **local)
         except (OSError, RuntimeError, ValueError) as error:
@@ -114,6 +113,8 @@ class Cluster:
         """Return the nodes that have answered; wait for the first, but not longer than this."""
         calls = {node.call: node for node in nodes}
         ready, _ = self._ray.wait(list(calls), num_returns=1, timeout=timeout_seconds)
+        if ready:
+            ready, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=0)
         return [calls[call] for call in ready]
 
     def close(self, nodes: Collection["RemoteNode"], timeout_seconds: float) -> None:

@@ -252,7 +252,8 @@ class RayEngine:
             self._failures[node.id] = NodeFailed(ClusterError.__name__, f"it was lost several times: {reason}")
         num_orders = self._book.num_leased(node.id)
         self._remove(member, f"lost: {reason}")
-        self._note(node.name, f"it is lost ({reason}); other nodes get its {pluralize(num_orders, 'order')}")
+        rest = f"; other nodes get its {pluralize(num_orders, 'order')}" if num_orders else ""
+        self._note(node.name, f"it is lost ({reason}){rest}")
         for order in self._book.release(node.id, KILL_BLAME):
             told = f"it was the work of several lost nodes: {reason}"
             lost = VideoRefused(order.file, "quarantined", told)
@@ -287,19 +288,17 @@ class RayEngine:
 
     def _check_patience(self) -> None:
         """Fail if no node can work, or none has answered for long."""
-        if self._members or self._drain_until is not None:
-            if monotonic() - self._heard > self._timeout:
-                raise ClusterError(
-                    f"no node has answered for {self._timeout:g} seconds, as if other work held their CPU cores; "
-                    "look at 'ray status', then run the same command to continue"
-                )
+        if self._drain_until is not None:
             return
-        if self._failures:
+        is_any_coming_back = any(until > monotonic() for until in self._paused_until.values())
+        if self._failures and not self._members and not is_any_coming_back:
             reasons = [f"node {self._reports[name].name}: {fault.reason}" for name, fault in self._failures.items()]
             kind = _TYPED.get(next(iter(self._failures.values())).kind, ClusterError)
             raise kind("; ".join(reasons))
         if monotonic() - self._heard > self._timeout:
+            lost = [report for report in self._reports.values() if report.state.startswith("lost")]
+            last = f"; {lost[-1].name} was {lost[-1].state}" if lost else ""
             raise ClusterError(
-                f"the Ray cluster has had no node for {self._timeout:g} seconds: start one with 'ray start', then run "
-                "the same command to continue"
+                f"no node of the Ray cluster has answered for {self._timeout:g} seconds{last}; look "
+                "at 'ray status' for nodes and free CPU cores, then run the same command to continue"
             )
