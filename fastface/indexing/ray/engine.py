@@ -299,6 +299,6 @@ class RayEngine:
             lost = [report for report in self._reports.values() if report.state.startswith("lost")]
             last = f"; {lost[-1].name} was {lost[-1].state}" if lost else ""
             raise ClusterError(
-                f"no node of the Ray cluster has answered for {self._timeout:g} seconds{last}; look "
-                "at 'ray status' for nodes and free CPU cores, then run the same command to continue"
+                f"no node of the Ray cluster has answered for {self._timeout:g} seconds{last}; check "
+                "'ray status' for nodes and free CPU cores, then run the same command to continue"
             )

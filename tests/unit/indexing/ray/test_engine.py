@@ -225,7 +225,7 @@ def test_the_scan_fails_with_the_reason_if_no_node_can_work() -> None:
 def test_the_scan_fails_if_there_is_no_node_for_long() -> None:
     engine = open_engine(Cluster([]), timeout=0.0)
     engine.schedule(INFO, unit(0))
-    with engine, pytest.raises(ClusterError, match="no node of the Ray cluster has answered for 0 seconds; look"):
+    with engine, pytest.raises(ClusterError, match="no node of the Ray cluster has answered for 0 seconds; check"):
         list(engine.events())
 
 
