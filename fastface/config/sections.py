@@ -371,7 +371,7 @@ class RunConfig(Section):
         description="Ray cluster of --engine ray: auto for the cluster that this machine belongs to, or HOST:PORT of "
         "its head. An empty address starts a cluster on this machine alone.",
     )
-    ray_timeout: Seconds = Field(
+    ray_timeout: Annotated[float, Shown("SECONDS")] = Field(
         300.0, ge=1, le=86_400, description="Stop the scan after this time without a working node of the cluster."
     )
 

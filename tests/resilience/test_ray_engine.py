@@ -122,8 +122,9 @@ def test_a_lost_node_changes_nothing(cartoon: Cartoon, local: Path, cluster: Sma
     assert len(family) >= 4  # two decoders and a worker
     assert kill(raylet, signal.SIGKILL)
     assert kill(actor, signal.SIGKILL)
-    _, errors = run.communicate()
+    output, errors = run.communicate()
     assert run.returncode == 0, errors
+    assert "(raylet)" not in output + errors  # Ray's own reports of the lost node
     assert errors.count("it takes part: 2 decoders, 1 worker") == 2
     assert errors.count("it is lost") == 1
     assert_same(tmp_path / "out", local)

@@ -76,6 +76,8 @@ class Cluster:
             # Ray puts the working directory on the nodes' module path: no `pydantic.py` there must be imported.
             with _kept_signal_handlers(), chdir(_PACKAGE_ROOT):
                 self._ray.init(address or "local", log_to_driver=False, logging_level="error", **local)
+            # Ray prints the ends of nodes to standard output, which may have to be one JSON object. No option stops it.
+            self._ray._private.worker._worker_logs_enabled = False
         except (OSError, RuntimeError, ValueError) as error:
             raise ClusterError(
                 f"run.ray_address: no Ray cluster at {address!r}: {_first_line(error)}; start one with "
@@ -195,4 +197,5 @@ def _first_line(error: Exception) -> str:
     """Return the line of an error of Ray that names its cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if "Error:" in line]
-    return (causes[-1] if causes else lines[0] if lines else type(error).__name__).rstrip(".")
+    line = causes[-1] if causes else lines[0] if lines else type(error).__name__
+    return line.partition(". ")[0].rstrip(".")
