@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import socket
@@ -10,11 +11,22 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cartoon_tools import Cartoon, without_longest
 from ray_tools import SmallCluster, actors, descendants, small_cluster
 from run_tools import alive, arguments, children, finish, kill, leftovers, num_units, tables, wait_until
+
+from fastface.config import load_config
+from fastface.distribution import VERSION
+from fastface.indexing.ray.leases import Order
+from fastface.indexing.ray.messages import NodeDrained, NodeFailed, NodeReady, NodeSettings, Unreadable
+from fastface.indexing.ray.node import Node
+from fastface.pipeline.events import ProcessNote
+from fastface.runtime.index_settings import build_index_settings
+from fastface.runtime.networks import open_networks
+from fastface.video.discover import VideoFile
 
 NUM_UNITS = 4 + 2
 """Films of 8 and 4 seconds with a keyframe every second, in units of two seconds."""
@@ -110,6 +122,40 @@ def test_an_address_without_a_cluster_ends_the_command(cartoon: Cartoon, tmp_pat
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"fastface: run.ray_address: no Ray cluster at '127.0.0.1:{port}': ")
     assert "Connection refused; start one with 'ray start --head'" in line
+
+
+def test_a_node_returns_files_that_it_cannot_read_and_drains(cartoon: Cartoon, tmp_path: Path) -> None:
+    """The actor without Ray, in this process."""
+    out = tmp_path / "out"
+    config = load_config(environment={}, flags={"models": {"dir": str(cartoon.models), "pack": "cartoon"}})
+    networks = open_networks(config)
+    key = build_index_settings(config.scan, networks, VERSION).key
+    first, *answers = node_answers(NodeSettings("n", config, key, cores=1), VideoFile(out / "gone.mp4", "gone.mp4"))
+    assert isinstance(first, NodeReady)
+    assert (first.decoders, first.workers) == (2, 1)
+    assert [type(answer) for answer in answers] == [Unreadable, NodeDrained]
+    assert answers[0].key == ("gone.mp4", "")
+    (failed,) = node_answers(NodeSettings("n", config, "another key", cores=1))
+    assert failed == NodeFailed(
+        "ModelError", "its networks differ from those of this machine, though their paths are the same"
+    )
+    assert not children(os.getpid(), "fastface.pipeline")
+
+
+def node_answers(settings: NodeSettings, *files: VideoFile) -> list[Any]:
+    """Open a node, give it probes, drain and close it; return all answers but the notes."""
+    node = Node()
+    node.open(VERSION, pickle.dumps(settings))
+    answers: list[Any] = []
+    while not any(isinstance(answer, NodeDrained | NodeFailed) for answer in answers):
+        found = [answer for answer in pickle.loads(node.take(120.0)) if not isinstance(answer, ProcessNote)]
+        answers += found
+        if any(isinstance(answer, NodeReady) for answer in found):
+            node.give(pickle.dumps([Order(file) for file in files]))
+        if any(isinstance(answer, Unreadable) for answer in found):
+            node.drain()
+    node.close()
+    return answers
 
 
 def test_a_lost_node_changes_nothing(cartoon: Cartoon, local: Path, cluster: SmallCluster, tmp_path: Path) -> None:
