@@ -10,7 +10,7 @@ from typing import Literal
 DISTRIBUTION = "fastface-video"
 VERSION = version(DISTRIBUTION)
 
-Extra = Literal["cpu", "cuda", "gpu", "nvdec", "person", "redis", "scale"]
+Extra = Literal["cpu", "cuda", "gpu", "nvdec", "person", "ray", "redis", "scale"]
 """An extra of pyproject.toml."""
 
 

@@ -10,6 +10,7 @@ FastfaceError
 ├── BackendError           the requested device or runtime is not available
 │   └── DeviceLostError      … or was lost during the work: this process cannot use it again, a new one may
 ├── WorkerError            a child process died too often
+├── ClusterError           no node of a cluster can work
 ├── ExportError            a clip or a picture cannot be made
 ├── LockedError            another run holds the output folder
 ├── SpaceError             no space is left where fastface writes
@@ -96,6 +97,10 @@ class WorkerError(FastfaceError):
 
     def __init__(self, process: str, exit_code: int | None, reason: str) -> None:
         super().__init__(f"{process} ended with {exit_code}: {reason}")
+
+
+class ClusterError(FastfaceError):
+    """There is no Ray cluster, or none of its nodes can work. Committed results stay."""
 
 
 class ExportError(FastfaceError):

@@ -126,10 +126,12 @@ PEOPLE = _complete_sections(
     *_options("people", "portraits", "video", "store", "refine_limit"),
 )
 LIMITS = _options("run", "until", "max_hours")
+ENGINE = _options("run", "engine")
 RUN = _complete_sections(
     *_options("run", "fresh", "shard", "watch", "watch_interval"),
     *LIMITS,
     *_options("run", "strict", "on_finish", "metrics"),
+    *ENGINE,
 )
 DEVICE = _options("models", "device", "precision")
 ENGINES = _options("scan", "batch", "det_size")

@@ -30,11 +30,11 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive
-from fastface.indexing.processes import open_coordinator
+from fastface.indexing.engine import open_engine
 from fastface.indexing.scanner import Scanner, open_scanner
 from fastface.indexing.video_names import list_waiting, settle_videos
 from fastface.names import pluralize, shorten_lines
-from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext, describe_fresh, open_context
 from fastface.runtime.metrics import observe_metrics
 from fastface.runtime.observer import Observer
@@ -103,22 +103,22 @@ def _run(
     ):
         apply_asked_decisions(context)
         references = None
-        with open_coordinator(context) as coordinator:
+        with open_engine(context) as engine:
             if config.run.fresh:
-                coordinator.start()  # networks load while photos are read
+                engine.start()  # networks load while photos are read
                 references = _enrol(context, targets, result)  # invalid targets must not discard earlier results
                 result.answer = keep_earlier_answer(context, result.targets, result.where).name
                 _start_over(context, found)
-            scanner = _admit(context, found, coordinator, result)
+            scanner = _admit(context, found, engine, result)
             if references is None:
                 references = _enrol(context, targets, result)
             remember_settings(context.out.state, config, context.networks.models.pack, with_export=True)
             scanner.watch(_hit_counter(context, references))
-            _scan(context, scanner, coordinator, result)
+            _scan(context, scanner, engine, result)
             archive = context.track_archive()
             records = _comparable(context, Searcher(context, references, context.limits, archive))
             searcher = _searcher(context, references, records, archive, result)
-            _look_closer(context, searcher, records, coordinator, result)
+            _look_closer(context, searcher, records, engine, result)
         questions = _read_questions(context, result)
         findings = searcher.findings(records, with_empty=bool(questions))
         write_answer(context, answer_questions(findings, questions, config), result)
@@ -141,12 +141,12 @@ def _scan_only(config: Config, inputs: Sequence[str] | Discovery, *, out: Path, 
         observe_metrics(config.run.metrics, "scan", out, observer) as observed,
         open_context(config, out, observed, "scan") as context,
         write_report(context, "scan", found) as result,
-        open_coordinator(context) as coordinator,
+        open_engine(context) as engine,
     ):
         if config.run.fresh:
             _start_over(context, found)
         remember_settings(context.out.state, config, context.networks.models.pack, with_export=False)
-        _scan(context, _admit(context, found, coordinator, result), coordinator, result)
+        _scan(context, _admit(context, found, engine, result), engine, result)
     return result
 
 
@@ -163,8 +163,8 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         references = _enrol(context, targets, result)
         records = context.answered_records()
         searcher = _searcher(context, references, records, context.track_archive(), result)
-        with open_coordinator(context) as coordinator:
-            _look_closer(context, searcher, records, coordinator, result)
+        with open_engine(context) as engine:
+            _look_closer(context, searcher, records, engine, result)
         questions = _read_questions(context, result)
         findings = searcher.findings(records, with_empty=bool(questions))
         write_answer(context, answer_questions(findings, questions, config), result)
@@ -276,7 +276,7 @@ def _start_over(context: RunContext, found: Discovery) -> None:
     context.forget()
 
 
-def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, result: RunResult) -> Scanner:
+def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunResult) -> Scanner:
     """Settle which videos are scanned, and start the processes.
 
     They load their networks while photos are read; no frame is decoded before `_scan`.
@@ -297,7 +297,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
     result.inputs = videos
     context.observer.begin(len(videos))
     scanner = open_scanner(context)
-    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos), settled.also)
+    scanner.admit(videos, engine, list_waiting(records, found.videos, videos), settled.also)
     return scanner
 
 
@@ -322,12 +322,13 @@ def _tell_renamed(context: RunContext, videos: Sequence[VideoFile], known: Seque
             )
 
 
-def _scan(context: RunContext, scanner: Scanner, coordinator: Coordinator, result: RunResult) -> None:
+def _scan(context: RunContext, scanner: Scanner, engine: Engine, result: RunResult) -> None:
     try:
         with result.phase("scan"):
-            scanner.run(coordinator)
+            scanner.run(engine)
     finally:
         result.scanned = frozenset(scanner.finished)
+        result.nodes = engine.nodes
         context.observer.end()
     context.interruption.check()
     if context.interruption.is_over and (left := context.num_left(result.inputs)):
@@ -371,7 +372,7 @@ def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
 
 
 def _look_closer(
-    context: RunContext, searcher: Searcher, records: list[VideoRecord], coordinator: Coordinator, result: RunResult
+    context: RunContext, searcher: Searcher, records: list[VideoRecord], engine: Engine, result: RunResult
 ) -> None:
     """Scan stretches more densely until the search needs no more of them."""
     with result.phase("closer looks"):
@@ -384,7 +385,8 @@ def _look_closer(
                 return
             scanner = open_scanner(context)
             for info, unit in units:
-                scanner.schedule(info, unit, coordinator)
-            scanner.run(coordinator)
+                scanner.schedule(info, unit, engine)
+            scanner.run(engine)
+            result.nodes = engine.nodes
             result.is_cut_short |= scanner.num_lost_looks > 0
             context.interruption.check()

@@ -20,6 +20,7 @@ from fastface.config.values import (
     Paths,
     PictureSize,
     Ratios,
+    RayAddress,
     Seconds,
     Section,
     ShardText,
@@ -392,6 +393,17 @@ class RunConfig(Section):
     )
     on_finish_seconds: Annotated[float, Shown("SECONDS")] = Field(
         300.0, ge=1, le=86400, description="Stop the command of --on-finish after this many seconds."
+    )
+    engine: Literal["local", "ray"] = Field(
+        "local", description="Scan on this machine, or on all nodes of a Ray cluster."
+    )
+    ray_address: RayAddress = Field(
+        "auto",
+        description="Ray cluster of --engine ray: auto for the cluster that this machine belongs to, or HOST:PORT of "
+        "its head. An empty address starts a cluster on this machine alone.",
+    )
+    ray_timeout: Annotated[float, Shown("SECONDS")] = Field(
+        300.0, ge=1, le=86_400, description="Stop the scan after this time without a working node of the cluster."
     )
 
     def seconds_left(self, now: datetime | None = None) -> float | None:

@@ -158,6 +158,15 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
+def _ray_address(value: str) -> str:
+    """Check `auto`, `HOST:PORT` or an empty text. A Ray client (`ray://`) is refused: it loses long scans."""
+    if value not in ("", "auto") and not re.fullmatch(r"[^\s/]+:[0-9]{1,5}", value):
+        raise ValueError(
+            "must be auto, HOST:PORT, or empty; fastface runs on a machine of the cluster, not as a Ray client (ray://)"
+        )
+    return value
+
+
 DetSize = Annotated[
     Size | Literal["auto"], BeforeValidator(_det_size), AfterValidator(_multiples_of_32), Shown("auto|WxH")
 ]
@@ -186,6 +195,7 @@ ClockTime = Annotated[time | None, BeforeValidator(_clock_time), Shown("HH:MM")]
 CommandLine = Annotated[str | None, AfterValidator(_command_line), Shown("COMMAND")]
 ShardText = Annotated[str, AfterValidator(_shard), Shown("I/N", default="1/1, all videos")]
 Expressions = Annotated[tuple[str, ...], BeforeValidator(_to_expressions), Shown("EXPR")]
+RayAddress = Annotated[str, AfterValidator(_ray_address), Shown("ADDRESS")]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list), Shown("PHOTOS")]
 
 

@@ -56,6 +56,7 @@ def look_ahead(
         lambda: check_out(out),
         lambda: check_space(out),
         lambda: check_decoder(config),
+        lambda: check_engine(config),
         lambda: check_ring(plan_layout(config).ring),
         lambda: check_questions(config, targets or ()),
         lambda: _check_finish_command(config),
@@ -88,6 +89,7 @@ def look_back(config: Config, targets: Sequence[str], out: Path) -> None:
         lambda: _check_index(out),
         lambda: check_space(out),
         lambda: plan_layout(config),
+        lambda: check_engine(config),
         lambda: check_questions(config, targets),
     ]
     _check_all(config, targets, checks)
@@ -225,6 +227,16 @@ def check_decoder(config: Config) -> None:
             f"--decoder: the card cannot decode: {error}; "
             f"in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility,video; {other}"
         ) from error
+
+
+def check_engine(config: Config) -> None:
+    """Check that Ray is installed if the settings ask for it.
+
+    Raises:
+        BackendError: It is not installed.
+    """
+    if config.run.engine == "ray" and find_spec("ray") is None:
+        raise BackendError(f"--engine: Ray is not installed; {describe_install('ray')}; or use --engine local")
 
 
 def check_out(out: Path) -> None:

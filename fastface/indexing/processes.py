@@ -1,24 +1,30 @@
 """Build the settings of decoders and inference workers from the configuration, and open the coordinator.
 
-`commands.run` calls `open_coordinator`. A new setting that the child processes need is passed on here.
+`indexing.engine` calls `open_coordinator` in the main process, and `indexing.ray.node` on a node of a cluster. A new
+setting that the child processes need is passed on here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from fastface.config import ScanConfig
+from fastface.config import Config, ScanConfig
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, WorkerSettings
-from fastface.runtime.context import RunContext
-from fastface.runtime.networks import usual_canvas
+from fastface.runtime.networks import Networks, usual_canvas
 from fastface.types import BlurGate, SecondLooks, Size
 
 
 @contextmanager
-def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
-    """Open the coordinator of a scan. It starts no process before there is work."""
-    scan, networks = context.config.scan, context.networks
+def open_coordinator(config: Config, networks: Networks, interrupted: Callable[[], object]) -> Iterator[Coordinator]:
+    """Open the coordinator of a scan. It starts no process before there is work.
+
+    Args:
+        config: The settings.
+        networks: The networks and processes of this machine.
+        interrupted: See `Coordinator`.
+    """
+    scan = config.scan
     layout = networks.layout
     det_size: Size | None = None if scan.det_size == "auto" else scan.det_size
     decoder = DecoderSettings(
@@ -32,7 +38,7 @@ def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
         cards=tuple(card.device_id for card in networks.cards),
     )
     # Photos and exports come a few at a time: only a scan has enough batches for CUDA graphs.
-    cards = tuple(replace(card, captures=context.config.models.cuda_graphs) for card in networks.cards)
+    cards = tuple(replace(card, captures=config.models.cuda_graphs) for card in networks.cards)
     worker = WorkerSettings(
         ring=layout.ring,
         canvas=usual_canvas(scan),
@@ -53,7 +59,7 @@ def open_coordinator(context: RunContext) -> Iterator[Coordinator]:
         precisions=networks.precisions,
         aligned_size=networks.models.recogniser.aligned_size,
     )
-    with Coordinator(decoder, worker, layout.sizes, context.interruption.wants_end) as coordinator:
+    with Coordinator(decoder, worker, layout.sizes, interrupted) as coordinator:
         yield coordinator
 
 

@@ -1,4 +1,4 @@
-"""Build the index of videos: admit videos, handle the coordinator's events, report the progress.
+"""Build the index of videos: admit videos, handle the engine's events, report the progress.
 
 `commands.run` calls it in the main process. The thread of `index_writer` commits the units and finishes the videos.
 """
@@ -19,7 +19,7 @@ from fastface.index.store import VideoIndex
 from fastface.index.video_state import was_unread
 from fastface.indexing.index_writer import Commit, IndexWriter, WriterThread
 from fastface.names import pluralize
-from fastface.pipeline.coordinator import Coordinator
+from fastface.pipeline.engine import Engine
 from fastface.pipeline.events import (
     Event,
     ProcessExited,
@@ -76,15 +76,15 @@ class Scanner:
     def admit(
         self,
         files: Iterable[VideoFile],
-        coordinator: Coordinator,
+        engine: Engine,
         waiting: Iterable[VideoFile] = (),
         also: Mapping[str, tuple[Path, ...]] | None = None,
     ) -> None:
-        """Queue the videos that are not in the index, and start the coordinator's processes if there are any.
+        """Queue the videos that are not in the index, and start the engine's processes if there are any.
 
         Args:
             files: The videos.
-            coordinator: Scans them.
+            engine: Scans them.
             waiting: Videos that earlier scans did not reach; they stay waiting.
             also: {name of a video: further files with its content}.
         """
@@ -105,22 +105,22 @@ class Scanner:
             if record is not None and record.state != "scanning":
                 # The old record is no answer any more, even if this run does not reach the video.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))
-            coordinator.probe(file)
+            engine.probe(file)
             is_any = True
         if num_outdated:
             self._observer.note(f"scanning {pluralize(num_outdated, 'video')} again: settings or networks have changed")
         if is_any:
-            coordinator.start()
+            engine.start()
 
-    def schedule(self, info: VideoInfo, unit: Unit, coordinator: Coordinator) -> None:
+    def schedule(self, info: VideoInfo, unit: Unit, engine: Engine) -> None:
         """Queue a unit, with the decoder of the settings."""
-        coordinator.schedule(info, replace(unit, decoder=self._settings.decoder))
+        engine.schedule(info, replace(unit, decoder=self._settings.decoder))
 
-    def run(self, coordinator: Coordinator) -> None:
+    def run(self, engine: Engine) -> None:
         """Scan all admitted or scheduled videos; then every file has its final state in the ledger."""
         with WriterThread() as self._thread:
-            for event in coordinator.events():
-                self._take(event, coordinator)
+            for event in engine.events():
+                self._take(event, engine)
                 self._report(self._thread.collect())
             self._report(self._thread.collect(0))
 
@@ -170,11 +170,11 @@ class Scanner:
                 found.append(NameRecord(path, record.fingerprint, read_stamp(path), find_disk(path)))
         self._ledger.put_names(found)
 
-    def _take(self, event: Event, coordinator: Coordinator) -> None:
+    def _take(self, event: Event, engine: Engine) -> None:
         fail_point(f"scan.{type(event).__name__}")
         match event:
             case VideoProbed():
-                self._begin(event, coordinator)
+                self._begin(event, engine)
             case VideoRefused():
                 self._refuse(event)
             case UnitScanned():
@@ -194,7 +194,7 @@ class Scanner:
                 self._observer.note(f"{event.name} failed and was started again: {event.reason}")
                 self._observer.process_replaced()
 
-    def _begin(self, event: VideoProbed, coordinator: Coordinator) -> None:
+    def _begin(self, event: VideoProbed, engine: Engine) -> None:
         video_id = event.file.video_id
         index = VideoIndex(self._root, video_id)
         record = VideoRecord(
@@ -220,7 +220,7 @@ class Scanner:
         self._observer.video_begun(video_id, event.info.duration, float(done))
         self._thread.do(partial(self._writer.open_video, record, [unit.key for unit in missing]))
         for unit in missing:
-            self.schedule(event.info, unit, coordinator)
+            self.schedule(event.info, unit, engine)
 
     def _refuse(self, event: VideoRefused) -> None:
         file = event.file

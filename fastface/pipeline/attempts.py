@@ -17,7 +17,7 @@ from fastface.types import SIGNATURE_SIZE, Bodies, Faces, FrameCounts, SampledFr
 from fastface.video.discover import VideoFile
 
 _FAULT_BLAME = 4
-_KILL_BLAME = 1
+KILL_BLAME = 1
 QUARANTINE_BLAME = 3 * _FAULT_BLAME
 """Blame from which work is not retried: three processes crashed with it, or twelve were killed."""
 
@@ -32,7 +32,7 @@ def rate_blame(status: int, stalled: bool) -> int:
             outside, such as from the user or from a system short of memory.
         stalled: True if the coordinator killed the process because it made no progress.
     """
-    return _KILL_BLAME if status in _KILLS and not stalled else _FAULT_BLAME
+    return KILL_BLAME if status in _KILLS and not stalled else _FAULT_BLAME
 
 
 def may_lease(tasks: Collection[object], batch: "Batch", ahead: int) -> bool:

@@ -16,6 +16,7 @@ from typing import Self
 
 from fastface.faces.succession import max_gap_seconds
 from fastface.pipeline.attempts import QUARANTINE_BLAME, Batch, ProbeWork, UnitWork, may_lease, rate_blame
+from fastface.pipeline.engine import NodeReport
 from fastface.pipeline.events import Event, ProcessExited, Progress, UnitLost
 from fastface.pipeline.messages import (
     CancelUnit,
@@ -93,6 +94,11 @@ class Coordinator:
         if self._ring is not None:
             self._ring.close()
 
+    @property
+    def nodes(self) -> tuple[NodeReport, ...]:
+        """No nodes: all processes run on this machine."""
+        return ()
+
     def probe(self, file: VideoFile) -> None:
         """Queue a video for probing; the resulting event is `VideoProbed` or `VideoRefused`."""
         self._probes.append(ProbeWork(file))
@@ -110,15 +116,26 @@ class Coordinator:
             BackendError, ModelError, WorkerError: The children cannot work on this machine.
             SpaceError: There is no memory for the ring.
         """
-        while self._busy:
-            if self._interrupted() and self._drain_until is None:
-                self._interrupt()
-            self.start()
-            self._hand_out()
-            self.listen()
-            self._end_stalled()
-            while self._events:
-                yield self._events.popleft()
+        while self.is_busy:
+            yield from self.turn()
+
+    def turn(self) -> list[Event]:
+        """Give out work, wait a moment for results, and return the events since the last turn.
+
+        A caller that gets work from elsewhere calls it instead of `events()`, while `is_busy`.
+
+        Raises:
+            BackendError, ModelError, WorkerError, SpaceError: See `events`.
+        """
+        if self._interrupted() and self._drain_until is None:
+            self._interrupt()
+        self.start()
+        self._hand_out()
+        self.listen()
+        self._end_stalled()
+        events = list(self._events)
+        self._events.clear()
+        return events
 
     def start(self) -> None:
         """Start all children that do not run yet. `events()` also starts them; an early call lets them load meanwhile.
@@ -132,7 +149,8 @@ class Coordinator:
         self.workers.start(self._ring.descriptor)
 
     @property
-    def _busy(self) -> bool:
+    def is_busy(self) -> bool:
+        """True if work is left."""
         if self._drain_until is not None:
             return bool(self._active) and monotonic() < self._drain_until
         probing = any(decoder.tasks for decoder in self.decoders.members)

@@ -46,7 +46,7 @@ def num_cores() -> int:
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
-def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> Layout:
+def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1, cores: int | None = None) -> Layout:
     """Choose the layout of a scan on this machine.
 
     On a CPU a worker has two threads: two workers of one thread each were no faster and needed 170 MB more. Decoders
@@ -57,11 +57,12 @@ def choose_layout(scan: ScanConfig, device: DeviceInfo, num_cards: int = 1) -> L
         scan: The settings; `workers` is the total, which the cards share in turn.
         device: Device of the networks.
         num_cards: Number of such devices.
+        cores: CPU cores to use; None for all of this process.
 
     Raises:
         ConfigError: The ring is too small for the processes, or a card would get no worker.
     """
-    cores = num_cores()
+    cores = cores or num_cores()
     batch = scan.batch or (_BATCH_GPU if device.is_gpu else _BATCH_CPU)
     decoders = scan.decoders or (max(1, cores - 1) if device.is_gpu else max(2, cores // 2))
     if 0 < scan.workers < num_cards:

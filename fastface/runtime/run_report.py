@@ -19,6 +19,7 @@ from fastface.files import write_atomic
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.packs import Network
 from fastface.names import shorten_lines, valid_text
+from fastface.pipeline.engine import NodeReport
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import network_precisions
 from fastface.types import FrameCounts, Gallery, SpanRow
@@ -129,6 +130,7 @@ class RunResult:
         started: Start of the command.
         seconds: Duration of the command.
         phases: Seconds of each part of the command.
+        nodes: The nodes of a Ray cluster that scanned; empty for one machine.
         limits: Thresholds of the answer; None before there is an answer.
     """
 
@@ -155,6 +157,7 @@ class RunResult:
     seconds: float = 0.0
     limits: MatchThresholds | None = None
     phases: dict[str, float] = field(default_factory=dict)
+    nodes: tuple[NodeReport, ...] = ()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -219,6 +222,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
             "name": device.name,
             "versions": device.versions,
         },
+        "engine": {"name": config.run.engine, "nodes": [asdict(node) for node in result.nodes]},
         "models": {
             "pack": models.pack,
             "licence": models.licence,

@@ -22,6 +22,7 @@ from fastface.cli.arguments import (
 )
 from fastface.cli.console import finish, make_observer, print_result, show
 from fastface.cli.options import (
+    ENGINE,
     EXPORT,
     GROWTH,
     LIMITS,
@@ -91,7 +92,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     raise typer.Exit(ending.exit_code)
 
 
-@with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, MODELS, remembers="export")
+@with_settings(REFERENCES, MATCH, GROWTH, QUESTION, SPANS, EXPORT, LIMITS, ENGINE, MODELS, remembers="export")
 def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDERS) -> None:
     """Search scanned videos for other persons or with other settings. No video is scanned again.
 

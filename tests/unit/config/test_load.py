@@ -90,6 +90,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--max-hours": ("run", "max_hours", "8", 8.0),
     "--strict": ("run", "strict", "", True),
     "--on-finish": ("run", "on_finish", "mail.sh 'the archive'", "mail.sh 'the archive'"),
+    "--engine": ("run", "engine", "ray", "ray"),
     "--pack": ("models", "pack", "buffalo_s", "buffalo_s"),
     "--detector": ("models", "detector", "d.onnx", "d.onnx"),
     "--recogniser": ("models", "recogniser", "r.onnx", "r.onnx"),
@@ -186,7 +187,8 @@ def test_run_has_every_option_and_scan_and_find_share_them_out() -> None:
     assert dict(_setting_options("run")).keys() == OPTIONS.keys()
     scan, find = dict(_setting_options("scan")).keys(), dict(_setting_options("find")).keys()
     assert scan | find == OPTIONS.keys()
-    shared = {option for option, (section, *_) in OPTIONS.items() if section == "models"} | {"--until", "--max-hours"}
+    shared = {option for option, (section, *_) in OPTIONS.items() if section == "models"}
+    shared |= {"--until", "--max-hours", "--engine"}
     assert scan & find == shared
 
 

@@ -246,3 +246,14 @@ def test_card_numbers_that_are_none_are_named(given: object) -> None:
 )
 def test_formats_of_timelines_are_a_list(given: object, formats: tuple[str, ...]) -> None:
     assert load_config(environment={}, flags={"export": {"timelines": given}}).export.timelines == formats
+
+
+@pytest.mark.parametrize("address", ["", "auto", "head:6379", "10.0.0.1:6379"])
+def test_an_address_of_a_cluster_is_auto_or_a_host_with_a_port(address: str) -> None:
+    assert load_config(environment={}, flags={"run": {"ray_address": address}}).run.ray_address == address
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "head", "head:port", "local"])
+def test_another_address_of_a_cluster_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="must be auto, HOST:PORT, or empty"):
+        load_config(environment={}, flags={"run": {"ray_address": address}})
