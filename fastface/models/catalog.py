@@ -39,7 +39,9 @@ INSIGHTFACE_LICENCE = Licence(
 )
 UNKNOWN_LICENCE = Licence("licence unknown: not in fastface's catalogue", is_commercial=False)
 
+_OPENCV = "https://github.com/opencv/opencv_zoo/tree/main/models"
 _APACHE = "Apache License 2.0"
+_YUNET_LICENCE = Licence("MIT License, Copyright (c) 2020 Shiqi Yu", is_commercial=True)
 _EDGEFACE_LICENCE = Licence("CC BY-NC-SA 4.0: non-commercial, by the Idiap Research Institute", is_commercial=False)
 
 
@@ -182,12 +184,13 @@ KNOWN_NETWORKS: dict[str, KnownNetwork] = {
         KnownNetwork(
             "glintr100", "recogniser", "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf", 512
         ),
-        KnownNetwork(
-            "face_detection_yunet_2023mar",
-            "detector",
-            "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-            licence=Licence("MIT License, Copyright (c) 2020 Shiqi Yu", is_commercial=True),
-            source="https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet",
+        # The second is the first with free sides.
+        *(
+            KnownNetwork(name, "detector", sha256, None, _YUNET_LICENCE, f"{_OPENCV}/face_detection_yunet")
+            for name, sha256 in (
+                ("face_detection_yunet_2023mar", "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"),
+                ("face_detection_yunet_2026may", "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"),
+            )
         ),
         KnownNetwork(
             "face_recognition_sface_2021dec",
@@ -195,7 +198,7 @@ KNOWN_NETWORKS: dict[str, KnownNetwork] = {
             "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
             128,
             Licence(_APACHE, is_commercial=True),
-            "https://github.com/opencv/opencv_zoo/tree/main/models/face_recognition_sface",
+            f"{_OPENCV}/face_recognition_sface",
         ),
         # Published as glintr100.onnx, the name of another network in antelopev2.
         KnownNetwork(

@@ -1,7 +1,7 @@
-"""What each recogniser must do, whatever its network: ArcFace, dlib's, SFace, OpenVINO's, and the drawn one of the demo.
+"""What each recogniser must do, whatever its network: ArcFace, dlib's, SFace, OpenVINO's, and the demo's.
 
-The weights of SFace and OpenVINO's cannot be had here. A real ArcFace stands in, with their inputs and outputs. AuraFace
-and EdgeFace have the interface of ArcFace.
+The weights of SFace and OpenVINO's cannot be had here. A real ArcFace stands in, with their inputs and outputs.
+AuraFace and EdgeFace have the interface of ArcFace.
 """
 
 from dataclasses import dataclass

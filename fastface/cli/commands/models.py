@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -57,9 +58,9 @@ def list_(invocation: Invocation) -> None:
     for published in PACKS.values():
         say(f"  {published.name}: {published.megabytes} MB, {_use(published.is_commercial)} ({published.licence})")
     say("can be named by --detector, --recogniser or --person-model, if you have the file:")
-    for known in others:
-        use = _use(known.licence.is_commercial)
-        say(f"  {known.name}: {KIND_WORDS[known.kind]}, {use} ({known.licence.text}), {known.source}")
+    for (source, kind, licence), group in groupby(others, lambda one: (one.source, one.kind, one.licence)):
+        names = ", ".join(known.name for known in group)
+        say(f"  {names}: {KIND_WORDS[kind]}, {_use(licence.is_commercial)} ({licence.text}), {source}")
 
 
 def _use(is_commercial: bool) -> str:
