@@ -7,8 +7,8 @@ The pack `free` is fetched; the other packs are those of --shared.
 1. The largest face of each photo is embedded. Of all pairs of photos of one person, the table has the share above the
    similarity that 1 % and 0.1 % of the pairs of two persons reach. The folders hold photos as people have them, so the
    largest face of some is another person's. No network can match those.
-2. Frames a second of the detector, and faces a second of the recogniser, on the processor. The packs take turns, and the
-   table has the medians. On a busy machine only the ratios mean something.
+2. Frames a second of the detector, and faces a second of the recogniser, on the processor. The packs take turns, and
+   the table has the medians. On a busy machine only the ratios mean something.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from free_pack import CANVAS, letterbox
+from free_pack import letterbox
 from results import add_tiny, machine, write_section
 
 from fastface.backends import open_session, resolve_device
