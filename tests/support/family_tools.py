@@ -149,8 +149,8 @@ def openvino_of_arcface(arcface: Path, path: Path) -> Path:
     front.add("Pad", narrow, margins, front.weight(-1.0), output=model.graph.input[0].name)
     graph.nodes[:0] = front.nodes
     flat = _project(graph, model.graph.output[0].name, 256, "projected")
-    graph.add("Reshape", flat, graph.weight([1, 256, 1, 1], np.int64), output="658")
-    return graph.save(path, ("0", (1, 3, 128, 128)), {"658": (1, 256, 1, 1)})
+    graph.add("Reshape", flat, graph.weight([1, 256, 1, 1], np.int64), output="embedding")
+    return graph.save(path, ("0", (1, 3, 128, 128)), {"embedding": (1, 256, 1, 1)})
 
 
 def _project(graph: Graph, embedding: str, dimension: int, output: str) -> str:
