@@ -118,7 +118,7 @@ def test_figures_are_written_if_asked(tmp_path: Path) -> None:
 
 def test_figures_of_a_tiny_run_cannot_be_written(tmp_path: Path) -> None:
     tiny = [name for name, arguments in RUNS.items() if "--tiny" in arguments]
-    assert len(tiny) == 11
+    assert len(tiny) == 12
     assert [name for name in tiny if "add_tiny(parser)" not in (BENCHMARKS / f"{name}.py").read_text()] == []
     command = [sys.executable, str(BENCHMARKS / "memory.py"), "--tiny", "--write"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
