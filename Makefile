@@ -12,10 +12,12 @@ OTHER_STAMPS := $(if $(filter $(RUNTIMES),$(EXTRA)),$(wildcard $(patsubst %,$(VE
 DEV_STAMP := $(VENV)/.installed-dev
 INSIGHTFACE := insightface==2.1
 # The very versions that the tests ran with: a later one of a package may be another package.
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+# pip, not uv: it reads the mirror and the certificates that a company has set for Python.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL = $(PIP) install --quiet --constraint constraints.txt
 # TensorRT's wheels come from an index of NVIDIA's, which not every machine reaches.
 OR_CUDA = $(if $(filter gpu,$(EXTRA)),|| { echo 'TensorRT cannot be had from here (above): installing CUDA without it'; \
-	$(INSTALL) --compile-bytecode --editable '.[cuda]'; })
+	$(INSTALL) --editable '.[cuda]'; })
 
 .PHONY: run check test env dev bench torture lint man messages settings constraints clean
 
@@ -54,7 +56,8 @@ settings: dev
 
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py. SHORT=1 runs each script on a tiny input instead.
-BENCHMARKS := agreement recall shots levers ring coordinator memory find_scale library_scale people_command scaling free_pack
+BENCHMARKS := agreement recall shots levers ring coordinator memory find_scale library_scale people_command scaling free_pack \
+	packs
 ifdef SHORT
 bench: dev
 	$(BIN)/python -m pytest -n 2 -q tests/project/test_benchmarks.py
@@ -71,6 +74,7 @@ torture: dev
 
 # After another dependency in pyproject.toml, or to test with the newest versions.
 constraints: dev
+	$(PIP) install --quiet uv
 	echo '# What the tests ran with. Made by: make constraints' >$(VENV)/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate pyproject.toml \
 		--extra cpu --extra redis --extra scale --group dev --group parity --group card >>$(VENV)/constraints.txt
@@ -79,17 +83,17 @@ constraints: dev
 clean:
 	rm -rf $(VENV)
 
-$(BIN)/uv:
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastface needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(PYTHON) -m pip install --quiet --target $(VENV)/bootstrap virtualenv \
 		&& PYTHONPATH=$(VENV)/bootstrap $(PYTHON) -m virtualenv --quiet $(VENV); } \
 		|| { echo 'cannot make an environment: install python3-venv or pip'; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
-	$(if $(OTHER_STAMPS),$(BIN)/uv pip uninstall --quiet --python $(BIN)/python onnxruntime onnxruntime-gpu)
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(if $(OTHER_STAMPS),$(PIP) uninstall --quiet --yes onnxruntime onnxruntime-gpu)
 	$(if $(OTHER_STAMPS),rm $(OTHER_STAMPS))
-	$(INSTALL) --compile-bytecode --editable '.[$(EXTRA)]' $(OR_CUDA)
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	$(INSTALL) --editable '.[$(EXTRA)]' $(OR_CUDA)
 	# An editable package is not compiled by its installation; where Python may write no bytecode, each process would.
 	$(BIN)/python -m compileall -q fastface
 	# Networks that anybody may use; without the package index only the drawn demo runs.
@@ -99,7 +103,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
 # insightface asks for packages that overwrite OpenCV and onnxruntime, so it comes alone; its needs are in `parity`.
 # The card's ONNX Runtime would overwrite the CPU's, so it lies beside: tests/support/card_tools.py.
 $(DEV_STAMP): pyproject.toml $(STAMP)
-	$(INSTALL) --compile-bytecode --group dev --group parity
-	$(INSTALL) --compile-bytecode --no-deps $(INSIGHTFACE)
+	$(INSTALL) --group dev --group parity
+	$(INSTALL) --no-deps $(INSIGHTFACE)
 	$(INSTALL) --no-deps --target $(VENV)/card --group card
 	touch $@

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fastface.types import ALIGNED_SIZE, Geometry, Image, Size
+from fastface.types import ALIGNED_SIZE, OPENVINO_ALIGNED_SIZE, Geometry, Image, Size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,24 @@ DLIB = Alignment(
 corners in dlib's mean face of 68 points. CenterFace's landmarks lie, in dlib's own chips, within 3 pixels of these on
 the median (`benchmarks/free_pack.py`)."""
 
-ALIGNMENTS = {alignment.size: alignment for alignment in (ARCFACE, DLIB)}
+OPENVINO = Alignment(
+    np.array(
+        [
+            [0.31556875, 0.4615741071428571],
+            [0.6826229166666667, 0.4615741071428571],
+            [0.5002625, 0.6405053571428571],
+            [0.34947187500000004, 0.8246919642857142],
+            [0.6534364583333333, 0.8246919642857142],
+        ]
+    )
+    * OPENVINO_ALIGNED_SIZE,
+    size=OPENVINO_ALIGNED_SIZE,
+    rated_size=96,
+)
+"""Template of OpenVINO's face-reidentification-retail-0095, from its description in the Open Model Zoo: ArcFace's
+template for 96×112 pictures, stretched to a square."""
+
+ALIGNMENTS = {alignment.size: alignment for alignment in (ARCFACE, OPENVINO, DLIB)}
 """Alignments by the side of the recogniser's input."""
 
 NUM_LANDMARKS = 5

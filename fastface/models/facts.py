@@ -24,7 +24,7 @@ KIND_WORDS: dict[GraphKind, str] = {
 }
 """Words for the kinds in messages."""
 
-_VERSION = 3
+_VERSION = 4
 """Version of the facts. Raise it if the same graph gets other facts, so that old notes are ignored."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastface.errors import ModelError
 from fastface.models.graph_edit import GraphEditor, infer_shapes, network_inputs
-from fastface.models.graph_input import attach_picture_input
+from fastface.models.graph_input import RAW_RGB, attach_picture_input
 from fastface.models.graph_rows import add_range, add_side, list_rows, pick_rows, rank_rows, slice_columns
 
 NUM_CENTER_OUTPUTS = 4
@@ -73,7 +73,7 @@ def add_center_rows(model: Any, editor: GraphEditor, output: str) -> None:
         ModelError: The network is no CenterFace.
     """
     heads = find_center_heads(model)
-    attach_picture_input(editor, network_inputs(model.graph)[0].name, 1.0, normalised=True)
+    attach_picture_input(editor, network_inputs(model.graph)[0].name, RAW_RGB)
     best = rank_rows(editor, [heads.scores], logits=heads.logits)
     values = editor.add("Concat", *(list_rows(editor, head, 2) for head in (heads.sizes, heads.offsets)), axis=2)
     values = editor.add("Concat", values, list_rows(editor, heads.landmarks, 10), axis=2)

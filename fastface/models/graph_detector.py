@@ -1,7 +1,7 @@
 """Rewrite SCRFD: any batch, any canvas, and from pictures to the best rows in one run of the network.
 
 `graph` calls `rewrite_detector`; a change of its result needs a new `REWRITE_VERSION`. A network with four outputs is a
-CenterFace: `graph_centerface` adds its rows.
+CenterFace, and one with twelve a YuNet: `graph_centerface` and `graph_yunet` add their rows.
 
 The network is SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022). It
 has three feature maps (strides 8, 16, 32) with two anchors on each cell. For each anchor it predicts a score, four
@@ -28,16 +28,15 @@ from fastface.models.graph_edit import (
     network_inputs,
     tensor_info,
 )
-from fastface.models.graph_input import PICTURES, attach_picture_input
-from fastface.models.graph_rows import add_range, add_side, list_rows, pick_rows, rank_rows, slice_columns
+from fastface.models.graph_input import PICTURES, Pixels, attach_picture_input
+from fastface.models.graph_rows import add_anchors, list_rows, pick_rows, rank_rows, slice_columns, walk_back
+from fastface.models.graph_yunet import NUM_YUNET_OUTPUTS, add_yunet_rows
 
 DETECTIONS = f"{SCOPE}detections"
 
-_SCALE = 128.0
+_PIXELS = Pixels(mean=127.5, scale=128.0)
 _PROBE = (2, 3, 640, 384)
 """Canvas on which the strides are read off the feature maps. It has two pictures, so that a fixed batch shows."""
-
-_LAYOUT_OPS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 
 # Mean position of the five landmarks in the box, in shares of its width and height, for a detector without landmarks.
 # Measured over 71 faces turned by less than 20 degrees that det_500m found in five clips, made symmetric.
@@ -81,28 +80,12 @@ def find_heads(model: Any) -> tuple[HeadLevel, ...]:
     if len(outputs) not in (2 * levels, 3 * levels):
         raise ModelError(f"a detector has 6, 9, 10 or 15 outputs, this network has {len(outputs)}")
     shapes = infer_shapes(model, _PROBE)
-    heads = [_walk_back(editor, name) for name in outputs]
+    heads = [walk_back(editor, name) for name in outputs]
     found = [_level(heads[place::levels], shapes) for place in range(levels)]
     strides = [level.stride for level in found]
     if strides != [8 << place for place in range(levels)]:
         raise ModelError(f"a detector's feature maps have strides 8, 16, 32 …, this network's have {strides}")
     return tuple(found)
-
-
-def _walk_back(editor: GraphEditor, name: str) -> tuple[str, bool]:
-    """Return the tensor behind the layout operations of an output, and whether it needs a sigmoid.
-
-    It does if the export has one, or if scores come directly from a convolution: then they are logits.
-    """
-    logits = False
-    while (node := editor.producer(name)) is not None:
-        if node.op_type == "Conv":
-            return name, True
-        if node.op_type != "Sigmoid" and node.op_type not in _LAYOUT_OPS:
-            break
-        logits = logits or node.op_type == "Sigmoid"
-        name = node.input[0]
-    return name, logits
 
 
 def _level(heads: list[tuple[str, bool]], shapes: dict[str, Shape]) -> HeadLevel:
@@ -131,12 +114,14 @@ def rewrite_detector(model: Any) -> None:
     and W are any multiples of 32. A detector without landmarks gets those of the mean face, placed in the box.
 
     Raises:
-        ModelError: The network is neither an SCRFD nor a CenterFace.
+        ModelError: The network is no SCRFD, CenterFace or YuNet.
     """
     free_resizes(model)
     editor = GraphEditor(model.graph)
     if len(model.graph.output) == NUM_CENTER_OUTPUTS:
         add_center_rows(model, editor, DETECTIONS)
+    elif len(model.graph.output) == NUM_YUNET_OUTPUTS:
+        add_yunet_rows(model, editor, DETECTIONS)
     else:
         _add_anchor_rows(model, editor)
     editor.finish(
@@ -147,14 +132,15 @@ def rewrite_detector(model: Any) -> None:
 
 def _add_anchor_rows(model: Any, editor: GraphEditor) -> None:
     levels = find_heads(model)
-    attach_picture_input(editor, network_inputs(model.graph)[0].name, _SCALE)
+    attach_picture_input(editor, network_inputs(model.graph)[0].name, _PIXELS)
     best = rank_rows(editor, [level.scores for level in levels], logits=levels[0].logits)
     editor.add("Concat", best.scores, _decode(editor, levels, best.places), output=DETECTIONS, axis=2)
 
 
 def _decode(editor: GraphEditor, levels: Sequence[HeadLevel], places: str) -> str:
     """Add boxes and landmarks (N, K, 14) of the anchors at `places`, in canvas pixels."""
-    anchors = editor.add("Gather", editor.add("Concat", *(_anchors(editor, lv) for lv in levels), axis=0), places)
+    every = [add_anchors(editor, level.scores, level.stride, level.anchors) for level in levels]
+    anchors = editor.add("Gather", editor.add("Concat", *every, axis=0), places)
     # Rows are picked from each head before heads are joined: K rows are fewer than T.
     picked = _pick_head(editor, [(level.boxes, 4) for level in levels], places)
     # Left and top are distances *against* the axes.
@@ -175,19 +161,6 @@ def _pick_head(editor: GraphEditor, heads: Sequence[tuple[str, int]], places: st
     """Add the rows (N, K, C) at `places` of one kind of head, given as (tensor, C) by level."""
     rows = editor.add("Concat", *(list_rows(editor, head, components) for head, components in heads), axis=1)
     return pick_rows(editor, rows, places, heads[0][1])
-
-
-def _anchors(editor: GraphEditor, level: HeadLevel) -> str:
-    """Add the level's anchors (h × w × anchors, 3): x and y of the centre, stride."""
-    grid = editor.add("Shape", editor.add("Transpose", level.scores, perm=[2, 3, 1, 0]))
-    begin, end = editor.constant([0], np.int64), editor.constant([3], np.int64)
-    grid = editor.add("Concat", editor.add("Slice", grid, begin, end), editor.constant([1], np.int64), axis=0)
-    columns = []
-    for axis, shape in ((3, [1, -1, 1, 1]), (2, [-1, 1, 1, 1])):
-        cells = add_range(editor, add_side(editor, level.scores, axis), level.stride)
-        columns.append(editor.add("Expand", editor.add("Reshape", cells, editor.constant(shape, np.int64)), grid))
-    columns.append(editor.add("Expand", editor.constant(level.stride, np.float32), grid))
-    return editor.add("Reshape", editor.add("Concat", *columns, axis=3), editor.constant([-1, 3], np.int64))
 
 
 def _landmarks_of_boxes(editor: GraphEditor, corners: str) -> str:

@@ -3,6 +3,7 @@
 `graph_detector` and `graph_recogniser` call it. The mean must stay a separate node, see `attach_picture_input`.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,27 @@ from fastface.models.graph_edit import FLOAT, SCOPE, GraphEditor
 PICTURES = f"{SCOPE}pictures"
 """Name of the only input: uint8 (N, H, W, 3), BGR."""
 
-_MEAN = 127.5
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """Values that a network reads: (x − mean) / scale for x of 0–255.
+
+    Attributes:
+        mean: Mean to subtract; 0 if the network normalises itself.
+        scale: Divisor.
+        is_bgr: True for BGR, False for RGB.
+    """
+
+    mean: float
+    scale: float
+    is_bgr: bool = False
 
 
-def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, normalised: bool = False) -> None:
+RAW_RGB = Pixels(mean=0.0, scale=1.0)
+"""Pixels of networks that normalise RGB values of 0–255 themselves."""
+
+
+def attach_picture_input(editor: GraphEditor, old_input: str, pixels: Pixels) -> None:
     """Make the network read uint8 (N, H, W, 3) BGR pictures from `PICTURES`.
 
     The channel swap and the division go into the first convolution's weights. The mean stays a separate node, because
@@ -28,36 +46,31 @@ def attach_picture_input(editor: GraphEditor, old_input: str, scale: float, *, n
 
     Args:
         editor: Editor of the graph.
-        old_input: Name of its float (N, 3, H, W) RGB input.
-        scale: Divisor of (x − 127.5).
-        normalised: True if the network itself normalises RGB values of 0–255.
+        old_input: Name of its float (N, 3, H, W) input.
+        pixels: Values that this input expects.
     """
-    pixels = editor.add("Cast", PICTURES, to=FLOAT)
-    if not normalised:
-        pixels = editor.add("Sub", pixels, editor.constant(_MEAN, np.float32))
-    planes = editor.add("Transpose", pixels, perm=[0, 3, 1, 2])
+    values = editor.add("Cast", PICTURES, to=FLOAT)
+    if pixels.mean:
+        values = editor.add("Sub", values, editor.constant(pixels.mean, np.float32))
+    planes = editor.add("Transpose", values, perm=[0, 3, 1, 2])
     consumers = editor.consumers(old_input)
-    if normalised:
-        tensor = planes if _fold_into_convolutions(editor, consumers, 1.0) else _swap(editor, planes)
-    elif _fold_into_convolutions(editor, consumers, scale):
-        tensor = planes
-    else:
-        tensor = editor.add("Div", _swap(editor, planes), editor.constant(scale, np.float32))
-    editor.redirect(old_input, tensor, consumers)
+    if not _fold_into_convolutions(editor, consumers, pixels):
+        if not pixels.is_bgr:
+            planes = editor.add("Gather", planes, editor.constant([2, 1, 0], np.int64), axis=1)
+        if pixels.scale != 1:
+            planes = editor.add("Div", planes, editor.constant(pixels.scale, np.float32))
+    editor.redirect(old_input, planes, consumers)
 
 
-def _swap(editor: GraphEditor, planes: str) -> str:
-    return editor.add("Gather", planes, editor.constant([2, 1, 0], np.int64), axis=1)
-
-
-def _fold_into_convolutions(editor: GraphEditor, consumers: list[Any], scale: float) -> bool:
+def _fold_into_convolutions(editor: GraphEditor, consumers: list[Any], pixels: Pixels) -> bool:
     """Rewrite the weights of the convolutions that read the input; return False if another node reads it too."""
     weights = []
     for node in consumers:
         weight = editor.value(node.input[1]) if node.op_type == "Conv" else None
         if weight is None or weight.shape[1] != 3:
             return False
-        weights.append(editor.constant(weight[:, ::-1] / np.float64(scale), np.float32))
+        in_bgr = weight if pixels.is_bgr else weight[:, ::-1]
+        weights.append(editor.constant(in_bgr / np.float64(pixels.scale), np.float32))
     for node, folded in zip(consumers, weights, strict=True):
         node.input[1] = folded
     return True

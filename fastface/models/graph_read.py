@@ -15,15 +15,24 @@ from fastface.models.dynamic_shapes import free_resizes
 from fastface.models.facts import GraphFacts
 from fastface.models.graph_centerface import NUM_CENTER_OUTPUTS, find_center_heads
 from fastface.models.graph_detector import find_heads
-from fastface.models.graph_edit import FLOAT, infer_shapes, network_inputs, read_shape
+from fastface.models.graph_edit import FLOAT, Shape, infer_shapes, network_inputs, read_shape
 from fastface.models.graph_person import find_family
-from fastface.types import ALIGNED_SIZE, ALIGNED_SIZES
+from fastface.models.graph_yunet import NUM_YUNET_OUTPUTS, find_yunet_levels
+from fastface.types import ALIGNED_SIZE, ALIGNED_SIZES, OPENVINO_ALIGNED_SIZE
 
 _LEAST_OPSET = 11
 _OLDEST_OPSET = 9
 """Oldest opset that is converted to `_LEAST_OPSET`, as PyTorch 1.2 exported."""
 
 _LEAST_DIMENSION = 64
+_OPENVINO_DIMENSION = 256
+"""Length of the embedding of face-reidentification-retail-0095: what other networks of its input expect is unknown."""
+
+_COUNTS = "4, 6, 9, 10, 12 or 15"
+_RECOGNISERS = (
+    f"a recogniser reads (N, 3, 112, 112) or (N, 3, 150, 150) and gives (N, {_LEAST_DIMENSION} or more), "
+    f"or reads (N, 3, 128, 128) and gives (N, {_OPENVINO_DIMENSION})"
+)
 
 
 def parse_graph(path: Path, content: bytes) -> Any:
@@ -83,17 +92,21 @@ def judge_graph(model: Any) -> GraphFacts:
         return GraphFacts("unknown", reason=f"its input is no float picture (N, 3, H, W), but {shape}")
     size = (shape[3], shape[2]) if shape[2] and shape[3] else None
     outputs = model.graph.output
-    if len(outputs) in (NUM_CENTER_OUTPUTS, 6, 9, 10, 15):
+    if len(outputs) in (NUM_CENTER_OUTPUTS, NUM_YUNET_OUTPUTS, 6, 9, 10, 15):
         return _detector_facts(model, size)
+    if len(outputs) != 1:
+        shapes = ", ".join(str(read_shape(output)) for output in outputs)
+        return GraphFacts(
+            "unknown",
+            input_size=size,
+            reason=f"a detector has {_COUNTS} outputs, a recogniser 1; this network has {len(outputs)}: {shapes}",
+        )
     side = shape[3] or ALIGNED_SIZE
     is_aligned = size is None or (size[0] == size[1] and side in ALIGNED_SIZES)
-    dimension = _dimension(model, side) if len(outputs) == 1 and is_aligned else None
+    dimension = _dimension(model, side) if is_aligned else None
     if dimension is not None:
         return GraphFacts("recogniser", dimension=dimension, input_size=size)
-    if len(outputs) == 1:
-        return _person_facts(model, size)
-    shapes = ", ".join(str(read_shape(output)) for output in outputs)
-    return GraphFacts("unknown", input_size=size, reason=f"its {len(outputs)} outputs are of no known kind: {shapes}")
+    return _person_facts(model, shape, size)
 
 
 def _detector_facts(model: Any, size: tuple[int, int] | None) -> GraphFacts:
@@ -102,6 +115,9 @@ def _detector_facts(model: Any, size: tuple[int, int] | None) -> GraphFacts:
         if len(model.graph.output) == NUM_CENTER_OUTPUTS:
             find_center_heads(model)
             return GraphFacts("detector", has_landmarks=True, input_size=size)
+        if len(model.graph.output) == NUM_YUNET_OUTPUTS:
+            find_yunet_levels(model)
+            return GraphFacts("detector", has_landmarks=True, input_size=size)
         levels = find_heads(model)
     except ModelError as error:
         return GraphFacts("unknown", input_size=size, reason=str(error))
@@ -109,14 +125,19 @@ def _detector_facts(model: Any, size: tuple[int, int] | None) -> GraphFacts:
 
 
 def _dimension(model: Any, side: int) -> int | None:
+    """Return the length of the embedding; None if the output is none, or the preprocessing is unknown."""
     shape = infer_shapes(model, (1, 3, side, side)).get(model.graph.output[0].name, ())
     if len(shape) < 2 or any(side != 1 for side in shape[2:]) or shape[1] is None:
+        return None
+    if side == OPENVINO_ALIGNED_SIZE and shape[1] != _OPENVINO_DIMENSION:
         return None
     return shape[1] if shape[1] >= _LEAST_DIMENSION else None
 
 
-def _person_facts(model: Any, size: tuple[int, int] | None) -> GraphFacts:
+def _person_facts(model: Any, shape: Shape, size: tuple[int, int] | None) -> GraphFacts:
     try:
         return GraphFacts("person", family=find_family(model), input_size=size)
     except ModelError as error:
-        return GraphFacts("unknown", input_size=size, reason=str(error))
+        output = infer_shapes(model).get(model.graph.output[0].name, ())
+        reason = f"{_RECOGNISERS}; this network has input {shape} and output {output}; {error}"
+        return GraphFacts("unknown", input_size=size, reason=reason)

@@ -1,4 +1,4 @@
-"""Rewrite a recogniser, ArcFace or dlib's: any batch of aligned pictures in, one embedding a row out.
+"""Rewrite a recogniser (ArcFace, dlib's, OpenVINO's): any batch of aligned pictures in, one embedding a row out.
 
 `graph` calls `rewrite_recogniser`; a change of its result needs a new `REWRITE_VERSION`.
 
@@ -26,12 +26,13 @@ from fastface.models.graph_edit import (
     read_shape,
     tensor_info,
 )
-from fastface.models.graph_input import PICTURES, attach_picture_input
-from fastface.types import ALIGNED_SIZE
+from fastface.models.graph_input import PICTURES, RAW_RGB, Pixels, attach_picture_input
+from fastface.types import ALIGNED_SIZE, OPENVINO_ALIGNED_SIZE
 
 EMBEDDINGS = f"{SCOPE}embeddings"
 
-_SCALE = 127.5
+_NORMALISED = Pixels(mean=127.5, scale=127.5)
+_RAW_BGR = Pixels(mean=0.0, scale=1.0, is_bgr=True)
 _LEAST_MEAN = 64.0
 """Minimum mean that a network with values of 0–255 subtracts: normalised values lie between -1 and 1."""
 
@@ -43,6 +44,12 @@ def normalises_itself(editor: GraphEditor, input_name: str) -> bool:
         return False
     mean = editor.value(consumers[0].input[1])
     return mean is not None and bool((mean >= _LEAST_MEAN).all())
+
+
+def _find_pixels(editor: GraphEditor, source: str, side: int) -> Pixels:
+    if side == OPENVINO_ALIGNED_SIZE:
+        return _RAW_BGR
+    return RAW_RGB if normalises_itself(editor, source) else _NORMALISED
 
 
 def rewrite_recogniser(model: Any) -> None:
@@ -61,7 +68,7 @@ def rewrite_recogniser(model: Any) -> None:
         raise ModelError(f"a recogniser gives (N, D) embeddings, this network gives {shape} for two faces")
     editor = GraphEditor(model.graph)
     source = network_inputs(model.graph)[0].name
-    attach_picture_input(editor, source, _SCALE, normalised=normalises_itself(editor, source))
+    attach_picture_input(editor, source, _find_pixels(editor, source, side))
     split_pairs(editor)
     editor.add("Flatten", model.graph.output[0].name, output=EMBEDDINGS, axis=1)
     editor.finish(

@@ -1,6 +1,7 @@
-"""Add the last nodes of a detector: rank all cells of its score maps, and pick the rows of the best.
+"""Find a detector's heads, and add its last nodes: rank all cells of the score maps, and pick the rows of the best.
 
-`graph_detector` and `graph_centerface` call it. Rows follow the cells line by line; the anchors of a cell are together.
+`graph_detector`, `graph_centerface` and `graph_yunet` call it. Rows follow the cells line by line; the anchors of a
+cell are together.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ MAX_ROWS = 1024
 hundred faces in one canvas. The caller drops rows below the threshold."""
 
 
+_LAYOUT_OPS = frozenset({"Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
+
+
 @dataclass(frozen=True, slots=True)
 class BestRows:
     """The best of all T rows of a canvas.
@@ -26,6 +30,22 @@ class BestRows:
 
     scores: str
     places: str
+
+
+def walk_back(editor: GraphEditor, name: str) -> tuple[str, bool]:
+    """Return the tensor behind the layout operations of an output, and whether it needs a sigmoid.
+
+    It does if the export has one, or if scores come directly from a convolution: then they are logits.
+    """
+    logits = False
+    while (node := editor.producer(name)) is not None:
+        if node.op_type == "Conv":
+            return name, True
+        if node.op_type != "Sigmoid" and node.op_type not in _LAYOUT_OPS:
+            break
+        logits = logits or node.op_type == "Sigmoid"
+        name = node.input[0]
+    return name, logits
 
 
 def list_rows(editor: GraphEditor, head: str, components: int) -> str:
@@ -71,6 +91,20 @@ def slice_columns(editor: GraphEditor, rows: str, begin: int, end: int, axis: in
     """Add the part of a tensor from `begin` to `end` along an axis."""
     bounds = (editor.constant([value], np.int64) for value in (begin, end, axis))
     return editor.add("Slice", rows, *bounds)
+
+
+def add_anchors(editor: GraphEditor, head: str, stride: int, anchors: int) -> str:
+    """Add the anchors (h × w × anchors, 3) of a feature map: x and y of the cell's corner, stride."""
+    height, width = (add_side(editor, head, axis, scalar=False) for axis in (2, 3))
+    grid = editor.add(
+        "Concat", height, width, editor.constant([anchors], np.int64), editor.constant([1], np.int64), axis=0
+    )
+    columns = []
+    for axis, shape in ((3, [1, -1, 1, 1]), (2, [-1, 1, 1, 1])):
+        cells = add_range(editor, add_side(editor, head, axis), stride)
+        columns.append(editor.add("Expand", editor.add("Reshape", cells, editor.constant(shape, np.int64)), grid))
+    columns.append(editor.add("Expand", editor.constant(stride, np.float32), grid))
+    return editor.add("Reshape", editor.add("Concat", *columns, axis=3), editor.constant([-1, 3], np.int64))
 
 
 def add_range(editor: GraphEditor, cells: str, stride: int) -> str:

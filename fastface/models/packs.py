@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from fastface.errors import ModelError
-from fastface.models.catalog import KNOWN_NETWORKS, PACKS
+from fastface.models.catalog import KNOWN_NETWORKS, PACKS, UNKNOWN_LICENCE, KnownNetwork, Licence
 from fastface.models.facts import GraphKind
 from fastface.models.graph import inspect_graph
 from fastface.types import ALIGNED_SIZE
@@ -31,6 +31,7 @@ class Network:
         verified: True if the digest is a published one.
         reason: Reason why the kind is unknown; empty otherwise.
         aligned_size: Side of the aligned faces that a recogniser reads, in pixels.
+        entry: The catalogue's network of this digest, else of this name; None if there is neither.
     """
 
     name: str
@@ -41,12 +42,21 @@ class Network:
     verified: bool
     reason: str = ""
     aligned_size: int = ALIGNED_SIZE
+    entry: KnownNetwork | None = None
 
     @property
     def differs(self) -> bool:
         """Return whether the file has a published network's name but other content: converted, damaged or unrelated."""
-        known = KNOWN_NETWORKS.get(self.name)
-        return known is not None and known.sha256 is not None and not self.verified
+        return self.entry is not None and self.entry.sha256 is not None and not self.verified
+
+    @property
+    def licence(self) -> Licence:
+        """Return the licence of the weights. Nobody can tell it of a file that differs from the published one."""
+        if self.entry is None:
+            return UNKNOWN_LICENCE
+        if self.differs:
+            return Licence(f"{self.entry.licence.text} (of the published file, not this one)", is_commercial=False)
+        return self.entry.licence
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +120,22 @@ class PackFolder:
         """Return one line for each file that could not be read."""
         return self._contents[1]
 
-    def choose(self, kind: GraphKind) -> Network | None:
+    def choose(self, kind: GraphKind, *, commercial: bool = False) -> Network | None:
         """Return the network of a kind; None if there is none.
 
         It prefers the network that the catalogue lists for a pack of this name, then a published one. Then it takes the
         first by file name, or of person networks the largest, which misses least.
+
+        Args:
+            kind: Kind of the network.
+            commercial: True to return only networks whose licence permits commercial use.
         """
         found = [network for network in self.networks if network.kind == kind]
+        if commercial:
+            found = [network for network in found if network.licence.is_commercial]
         pack = PACKS.get(self.name)
-        expected = () if pack is None else (pack.detector, pack.recogniser)
-        found.sort(key=lambda network: (network.name not in expected, network.name not in KNOWN_NETWORKS))
+        expected = (None,) if pack is None else pack.networks
+        found.sort(key=lambda network: (network.entry not in expected, network.entry is None))
         if kind == "person":
             found.sort(key=lambda network: -network.path.stat().st_size)
         return found[0] if found else None
@@ -149,12 +165,14 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
         ModelError: The file is missing or damaged.
     """
     digest = _digest(path)
-    known = next((known for known in KNOWN_NETWORKS.values() if known.sha256 == digest), None)
-    if known is not None:
-        return Network(path.stem, path, digest, known.kind, known.dimension, verified=True)
+    named = KNOWN_NETWORKS.get(path.stem)
+    same = [known for known in KNOWN_NETWORKS.values() if known.sha256 == digest]
+    if same:
+        known = named if named in same else same[0]
+        return Network(path.stem, path, digest, known.kind, known.dimension, verified=True, entry=known)
     facts = inspect_graph(path, cache_folder)
     side = facts.input_size[0] if facts.kind == "recogniser" and facts.input_size else ALIGNED_SIZE
-    return Network(path.stem, path, digest, facts.kind, facts.dimension, False, facts.reason, side)
+    return Network(path.stem, path, digest, facts.kind, facts.dimension, False, facts.reason, side, named)
 
 
 def verify(folder: Path) -> list[FileCheck]:
@@ -177,18 +195,22 @@ def _check(path: Path) -> FileCheck:
         network = read_network(path)
     except ModelError as error:
         return FileCheck(path, "damaged", str(error))
-    if network.verified:
-        return FileCheck(path, "ok", f"{network.kind}, as published")
-    if network.differs:
-        published = KNOWN_NETWORKS[network.name].sha256
+    if network.verified and network.entry is not None:
+        other = "" if network.entry.name == network.name else f" as {network.entry.name}"
+        return FileCheck(path, "ok", f"{network.kind}, as published{other}")
+    if network.differs and network.entry is not None:
+        published = network.entry.sha256
         return FileCheck(
             path, "differs", f"{network.kind}, {network.sha256}; published: {published}", how_to_replace(network)
         )
-    return FileCheck(path, "unknown", f"{network.kind}, {network.sha256}, not in the catalogue")
+    facts = f"{network.kind}, {network.sha256}, not in the catalogue"
+    return FileCheck(path, "unknown", f"{facts}: {network.reason}" if network.reason else facts)
 
 
 def how_to_replace(network: Network) -> str:
     """Explain in one line how to replace a network that `differs`."""
+    if network.entry is not None and network.entry.source:
+        return f"if you did not change it on purpose, download it again: {network.entry.source}"
     publishing = [name for name, pack in PACKS.items() if network.name in (pack.detector, pack.recogniser)]
     here = network.path.absolute().parent.name
     pack = here if here in publishing else next(iter(publishing), "NAME")

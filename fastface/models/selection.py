@@ -18,9 +18,9 @@ from fastface.models.catalog import (
     FREE,
     PACKS,
     THRESHOLDS,
-    UNKNOWN_LICENCE,
     NetworkKind,
     Thresholds,
+    describe_licences,
     preferred_packs,
 )
 from fastface.models.facts import KIND_WORDS, GraphKind
@@ -39,6 +39,7 @@ _KINDS: tuple[NetworkKind, ...] = ("detector", "recogniser")
 
 _PREPROCESSING = {
     112: "5 points to insightface's 112x112 template by a similarity, RGB, (x - 127.5) / 127.5, length 1",
+    128: "5 points to OpenVINO's 128x128 template by a similarity, BGR, length 1",
     150: "5 points to dlib's 150x150 chip by a similarity, RGB, length 1",
 }
 """Processing of a face before and after the recogniser, by the side of its input; other text makes another contract."""
@@ -125,8 +126,6 @@ def find_models(
     """
     where = places(folder)
     packs = find_packs(where, cache_folder)
-    if wanted.commercial:
-        packs = [found for found in packs if found.name in PACKS and PACKS[found.name].is_commercial]
     chosen: dict[NetworkKind, Network] = {}
     for kind, named in zip(_KINDS, (wanted.detector, wanted.recogniser), strict=True):
         if named is not None:
@@ -135,11 +134,12 @@ def find_models(
     notes: list[str] = []
     with_persons = [found for found in packs if found.name == PERSON_FOLDER]
     if missing := [kind for kind in _KINDS if kind not in chosen]:
-        source, notes = _choose_pack(packs, missing, wanted.pack, where, device)
+        source, notes = _choose_pack(packs, missing, wanted, where, device)
         name = source.name
         with_persons.append(source)
         # `_choose_pack` returns only packs that have them all.
-        chosen.update({kind: network for kind in missing if (network := source.choose(kind))})
+        found = {kind: source.choose(kind, commercial=wanted.commercial) for kind in missing}
+        chosen.update({kind: network for kind, network in found.items() if network})
     notes += [
         f"{network.path} differs from the published file: {how_to_replace(network)}"
         for network in chosen.values()
@@ -147,25 +147,32 @@ def find_models(
     ]
     if name == FREE:
         notes.append(_WEAKER)
+    person = _person_network(wanted, packs, with_persons, cache_folder)
     if wanted.commercial:
-        _require_commercial(chosen.values())
+        _require_commercial([*chosen.values(), *([person] if person else [])])
     return ModelSet(
         pack=name,
         detector=chosen["detector"],
         recogniser=chosen["recogniser"],
-        thresholds=THRESHOLDS.get(chosen["recogniser"].name, DEFAULT_THRESHOLDS),
-        licence=_licence(chosen.values()),
+        thresholds=_find_thresholds(chosen["recogniser"]),
+        licence=describe_licences({network.name: network.licence for network in chosen.values()}),
         notes=tuple(notes),
-        person=_person_network(wanted.person, packs, with_persons, cache_folder),
+        person=person,
     )
 
 
 def _require_commercial(networks: Iterable[Network]) -> None:
     for network in networks:
-        publishers = [pack for pack in PACKS.values() if network.name in (pack.detector, pack.recogniser)]
-        if not any(pack.is_commercial for pack in publishers):
-            licence = publishers[0].licence if publishers else UNKNOWN_LICENCE
-            raise ModelError(f"models.commercial refuses {network.name}: {licence}; use the pack {FREE}")
+        if not network.licence.is_commercial:
+            raise ModelError(
+                f"models.commercial refuses {network.name}: {network.licence.text}; use the pack {FREE}, "
+                "or other networks of docs/models.md"
+            )
+
+
+def _find_thresholds(recogniser: Network) -> Thresholds:
+    name = recogniser.name if recogniser.entry is None else recogniser.entry.name
+    return THRESHOLDS.get(name, DEFAULT_THRESHOLDS)
 
 
 def build_contract(recogniser: Network) -> str:
@@ -174,17 +181,20 @@ def build_contract(recogniser: Network) -> str:
 
 
 def _person_network(
-    wanted: str | None, packs: Sequence[PackFolder], with_persons: Iterable[PackFolder], cache_folder: Path | None
+    wanted: WantedNetworks, packs: Sequence[PackFolder], with_persons: Iterable[PackFolder], cache_folder: Path | None
 ) -> Network | None:
-    if wanted is not None:
-        return _find_named("person", wanted, packs, cache_folder)
-    return next(filter(None, (pack.choose("person") for pack in with_persons)), None)
+    if wanted.person is not None:
+        return _find_named("person", wanted.person, packs, cache_folder)
+    chosen = (pack.choose("person", commercial=wanted.commercial) for pack in with_persons)
+    return next(filter(None, chosen), None)
 
 
 def _find_named(kind: GraphKind, wanted: str, packs: Sequence[PackFolder], cache_folder: Path | None) -> Network:
     """Find the network that `--detector`, `--recogniser` or `--person-model` names: a file, or a stem in any pack."""
     path = Path(wanted)
     if path.suffix != ".onnx":
+        if path.is_file():
+            raise ModelError(f"{wanted!r} is no ONNX file; convert it to ONNX, and name it NAME.onnx")
         files = [file for pack in packs for file in pack.files]
         path = next((file for file in files if file.stem == wanted), path)
         if not path.is_file():
@@ -202,12 +212,13 @@ def _find_named(kind: GraphKind, wanted: str, packs: Sequence[PackFolder], cache
 def _choose_pack(
     packs: Sequence[PackFolder],
     missing: Sequence[NetworkKind],
-    name: str | None,
+    wanted: WantedNetworks,
     where: Sequence[Path],
     device: DeviceInfo,
 ) -> tuple[PackFolder, list[str]]:
     """Choose the pack for the missing networks; also return one line for each published pack not taken."""
     order = preferred_packs(is_gpu=device.is_gpu)
+    name, use = wanted.pack, " for commercial use" if wanted.commercial else ""
     if name is not None:
         candidates = [pack for pack in packs if pack.name == name]
     else:
@@ -215,11 +226,12 @@ def _choose_pack(
         candidates = sorted(packs, key=lambda pack: (pack.name == FREE, rank.get(pack.name, len(rank)), pack.name))
     passed_over: list[str] = []
     for pack in candidates:
-        lacking = [kind for kind in missing if pack.choose(kind) is None]
+        lacking = [kind for kind in missing if pack.choose(kind, commercial=wanted.commercial) is None]
         if not lacking:
-            return pack, [line for line in passed_over if line.split(":")[0] in PACKS]
-        passed_over.append("; ".join((f"{pack.name}: no {' and no '.join(lacking)}", *pack.faults)))
-    raise ModelError(_nothing_found(name, packs, passed_over, where, order[0]))
+            is_told = not wanted.commercial
+            return pack, [line for line in passed_over if is_told and line.split(":")[0] in PACKS]
+        passed_over.append("; ".join((f"{pack.name}: no {' and no '.join(lacking)}{use}", *pack.faults)))
+    raise ModelError(_nothing_found(name, packs, passed_over, where, FREE if wanted.commercial else order[0]))
 
 
 def _nothing_found(
@@ -235,15 +247,3 @@ def _nothing_found(
         return f"no usable networks in {looked} ({' | '.join(passed_over)}); {advice}"
     there = ", ".join(pack.name for pack in packs) or "no packs"
     return f"no pack {name!r} in {looked}; there: {there}; {advice}" if name else f"no pack in {looked}; {advice}"
-
-
-def _licence(networks: Iterable[Network]) -> str:
-    """Return the licences of the packs that publish these networks; mention each unpublished network."""
-    lines = {
-        next(
-            (pack.licence for pack in PACKS.values() if network.name in (pack.detector, pack.recogniser)),
-            UNKNOWN_LICENCE,
-        )
-        for network in networks
-    }
-    return "; ".join(sorted(lines))

@@ -322,7 +322,13 @@ def _skipped_objects(result: RunResult) -> list[dict[str, str]]:
 def _network_object(network: Network, networks: Networks) -> dict[str, object]:
     """Describe a network and its precision; None if it was not used."""
     precision = network_precisions(networks).get(network.name)
-    return {"name": network.name, "sha256": network.sha256, "precision": precision}
+    return {
+        "name": network.name,
+        "sha256": network.sha256,
+        "licence": network.licence.text,
+        "commercial": network.licence.is_commercial,
+        "precision": precision,
+    }
 
 
 def _shown_config(config: Config) -> dict[str, Any]:

@@ -13,8 +13,11 @@ import numpy.typing as npt
 ALIGNED_SIZE = 112
 """Side of an aligned face in pixels: the input of ArcFace networks."""
 
-ALIGNED_SIZES = (ALIGNED_SIZE, 150)
-"""Sides of the aligned faces of all recognisers: ArcFace and dlib. `faces.align` defines the alignments."""
+OPENVINO_ALIGNED_SIZE = 128
+"""Side of the aligned faces of OpenVINO's face-reidentification-retail-0095."""
+
+ALIGNED_SIZES = (ALIGNED_SIZE, OPENVINO_ALIGNED_SIZE, 150)
+"""Sides of the aligned faces of all recognisers: ArcFace, OpenVINO's, dlib. `faces.align` defines the alignments."""
 
 DOUBLE_COSINE = 0.968
 """Minimum cosine of two embeddings that count as one: neighbouring frames of one shot."""

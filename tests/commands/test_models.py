@@ -66,6 +66,37 @@ def test_a_network_that_differs_from_the_published_one_is_told_by_verify_and_by_
         assert "fastface models install buffalo_s --accept-license" in line
 
 
+def test_the_list_names_the_licence_of_each_network(cartoon: Cartoon, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(cartoon.models, models)
+    (folder,) = (path for path in models.iterdir() if path.is_dir())
+    (folder / "cartoon_recogniser.onnx").rename(folder / "dlib_resnet.onnx")
+    (folder / "cut.onnx").write_bytes(b"cut")
+    listed = fastface("models", "list", "--models", models)
+    assert listed.returncode == 0, listed.stderr
+    assert "    cartoon_detector.onnx: detector, licence unknown" in listed.stdout
+    assert "    dlib_resnet.onnx: recogniser, CC0 1.0" in listed.stdout
+    assert "cut.onnx' is not a complete ONNX file" in listed.stdout
+    yunet = "  face_detection_yunet_2023mar, face_detection_yunet_2026may: detector, any use (MIT License"
+    edgeface = (
+        "  edgeface_base, edgeface_s_gamma_05, edgeface_xs_gamma_06, edgeface_xxs: recogniser, research only (CC BY-NC"
+    )
+    for line in (
+        yunet,
+        edgeface,
+        "  buffalo_l: 326 MB, research only (InsightFace",
+        "  free: 107 MB, any use (centerface: MIT",
+    ):
+        assert line in listed.stdout
+    found = json.loads(fastface("models", "list", "--models", models, "--json").stdout)
+    (packs,) = found["places"].values()
+    by_file = {one["file"]: one["commercial"] for one in packs[folder.name]["networks"]}
+    assert by_file == {"cartoon_detector.onnx": False, "dlib_resnet.onnx": True}
+    assert len(packs[folder.name]["faults"]) == 1
+    assert found["can_be_installed"]["free"]["centerface"]["commercial"] is True
+    assert found["can_be_named"]["auraface"] == {"licence": "Apache License 2.0", "commercial": True}
+
+
 @pytest.mark.parametrize("command", ["models list", "models verify"])
 def test_networks_in_json_are_one_object(command: str, cartoon: Cartoon) -> None:
     done = fastface(*command.split(), "--models", cartoon.models, "--json")

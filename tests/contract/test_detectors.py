@@ -1,4 +1,7 @@
-"""What each detector must do, whatever its network: SCRFD, CenterFace, and the drawn one of the demo."""
+"""What each detector must do, whatever its network: SCRFD, CenterFace, YuNet, and the drawn one of the demo.
+
+YuNet's weights cannot be had here. A real SCRFD stands in, with YuNet's inputs, outputs and arithmetic.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,7 @@ import numpy.typing as npt
 import pytest
 from cartoon_tools import Cartoon
 from faces_tools import PlainSession
+from family_tools import yunet_of_scrfd
 
 from fastface.faces.scrfd import Detector
 from fastface.models.graph import inspect_graph, prepare_detector
@@ -24,7 +28,7 @@ class Seen:
     canvas: npt.NDArray[np.uint8]
 
 
-@pytest.fixture(params=["scrfd", "centerface", "drawn"])
+@pytest.fixture(params=["scrfd", "centerface", "yunet", "drawn"])
 def seen(request: pytest.FixtureRequest, tmp_path: Path) -> Seen:
     if request.param == "drawn":
         cartoon: Cartoon = request.getfixturevalue("cartoon")
@@ -33,8 +37,12 @@ def seen(request: pytest.FixtureRequest, tmp_path: Path) -> Seen:
     else:
         media: Path = request.getfixturevalue("shared_media")
         photo, height = next(iter(sorted((media / "photos" / "jurassic" / "alan_grant").glob("*")))), 256
-        models: Path = request.getfixturevalue("shared_models" if request.param == "scrfd" else "free_pack")
-        graph = models / "buffalo_s" / "det_500m.onnx" if request.param == "scrfd" else models / "centerface.onnx"
+        if request.param == "centerface":
+            graph = request.getfixturevalue("free_pack") / "centerface.onnx"
+        else:
+            graph = request.getfixturevalue("shared_models") / "buffalo_s" / "det_500m.onnx"
+        if request.param == "yunet":
+            graph = yunet_of_scrfd(graph, tmp_path / "yunet.onnx")
     assert inspect_graph(graph).kind == "detector"
     picture = cv2.imread(str(photo))
     factor = height / max(picture.shape[:2]) if height else 1.0

@@ -1,4 +1,8 @@
-"""What each recogniser must do, whatever its network: ArcFace, dlib's, and the drawn one of the demo."""
+"""What each recogniser must do, whatever its network: ArcFace, dlib's, SFace, OpenVINO's, and the demo's.
+
+The weights of SFace and OpenVINO's cannot be had here. A real ArcFace stands in, with their inputs and outputs.
+AuraFace and EdgeFace have the interface of ArcFace.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +13,7 @@ import numpy.typing as npt
 import pytest
 from cartoon_tools import Cartoon
 from faces_tools import PlainSession
+from family_tools import openvino_of_arcface, sface_of_arcface
 
 from fastface.faces.align import ALIGNMENTS, align_picture
 from fastface.faces.arcface import Recogniser
@@ -26,7 +31,7 @@ class Persons:
     labels: tuple[str, ...]
 
 
-@pytest.fixture(params=["arcface", "dlib", "drawn"])
+@pytest.fixture(params=["arcface", "dlib", "sface", "openvino", "drawn"])
 def persons(request: pytest.FixtureRequest, tmp_path: Path) -> Persons:
     if request.param == "drawn":
         cartoon: Cartoon = request.getfixturevalue("cartoon")
@@ -37,8 +42,13 @@ def persons(request: pytest.FixtureRequest, tmp_path: Path) -> Persons:
         media: Path = request.getfixturevalue("shared_media")
         models: Path = request.getfixturevalue("shared_models") / "buffalo_s"
         detector = models / "det_500m.onnx"
-        free = request.getfixturevalue("free_pack") / "dlib_resnet.onnx" if request.param == "dlib" else None
-        graph = free or models / "w600k_mbf.onnx"
+        graph = models / "w600k_mbf.onnx"
+        if request.param == "dlib":
+            graph = request.getfixturevalue("free_pack") / "dlib_resnet.onnx"
+        elif request.param == "sface":
+            graph = sface_of_arcface(graph, tmp_path / "sface.onnx")
+        elif request.param == "openvino":
+            graph = openvino_of_arcface(graph, tmp_path / "openvino.onnx")
         folders = sorted((media / "photos" / "jurassic").iterdir())
         photos = {path: folder.name for folder in folders for path in sorted(folder.iterdir())[:3]}
     network = read_network(graph)

@@ -24,6 +24,7 @@ from setting_tools import document, option_names
 
 from fastface.cli.app import COMMANDS
 from fastface.config import Config, load_config
+from fastface.models.catalog import KNOWN_NETWORKS
 
 MOST_WORDS = 20
 """Of a sentence."""
@@ -219,6 +220,24 @@ def test_the_page_of_settings_has_every_setting_and_profile() -> None:
     assert len(profiles) >= 4
     for profile in profiles:
         assert f"| `{profile}` |" in text
+
+
+# ── networks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_page_of_networks_names_every_network_with_its_use() -> None:
+    rows = [
+        line for line in (ROOT / "docs" / "models.md").read_text(encoding="utf-8").splitlines() if line[:3] == "| `"
+    ]
+    uses = {
+        name: cells[-1]
+        for cells in ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+        for name in re.findall(r"`([^`]+)`", cells[0])
+        if cells[-1] in ("yes", "no")
+    }
+    known = {name: "yes" if one.licence.is_commercial else "no" for name, one in KNOWN_NETWORKS.items()}
+    assert len(known) > 15
+    assert uses == known
 
 
 # ── tables and schemas ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -68,7 +68,7 @@ def test_the_makefile_installs_each_extra_by_commands_that_a_shell_can_read(extr
 def environment(tmp_path: Path, *installed: str) -> str:
     """An environment of which make believes that these extras are in it."""
     (tmp_path / "env" / "bin").mkdir(parents=True)
-    (tmp_path / "env" / "bin" / "uv").touch()
+    (tmp_path / "env" / "bin" / "python").touch()
     for extra in installed:
         (tmp_path / "env" / f".installed-{extra}").touch()
     return f"VENV={tmp_path / 'env'}"

@@ -3,6 +3,8 @@
 `cli.app` registers it. The work is in `models` and `runtime.engines`; this module only parses options and prints.
 """
 
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +14,10 @@ from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import ENGINES, MODELS, Invocation, with_settings
 from fastface.cli.usage import PlainCommand, PlainGroup
 from fastface.diagnostics.dry_run import Preview, preview_build, preview_install
-from fastface.models.catalog import PACKS
+from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork
 from fastface.models.download import install as install_pack
+from fastface.models.facts import KIND_WORDS
+from fastface.models.packs import PackFolder, find_packs
 from fastface.models.packs import verify as verify_pack
 from fastface.models.selection import data_folder, places
 from fastface.persons.export import SIDES, export_person, exported_path
@@ -27,28 +31,57 @@ app = typer.Typer(cls=PlainGroup, help="List, install and check the networks.\n\
 @app.command("list", cls=PlainCommand)
 @with_settings(MODELS)
 def list_(invocation: Invocation) -> None:
-    """List the packs of networks that are installed or can be installed.
+    """List the networks that are installed or can be installed, with their licences.
 
     Example: fastface models list
     """
-    there = {str(place): _packs(place) for place in places(invocation.config.models.folder)}
+    there = {str(place): find_packs([place]) for place in places(invocation.config.models.folder)}
+    others = [network for network in KNOWN_NETWORKS.values() if network.source]
     if invocation.json:
-        published = {pack.name: {"licence": pack.licence, "commercial": pack.is_commercial} for pack in PACKS.values()}
-        as_json({"places": there, "can_be_installed": published})
+        as_json(
+            {
+                "places": {place: {pack.name: _describe(pack) for pack in packs} for place, packs in there.items()},
+                "can_be_installed": {pack.name: _licences(pack.networks) for pack in PACKS.values()},
+                "can_be_named": {name: facts for one in others for name, facts in _licences([one]).items()},
+            }
+        )
         return
     for place, packs in there.items():
         say(f"{place}:")
-        for name, files in packs.items():
-            say(f"  {name}: {', '.join(files)}")
+        for pack in packs:
+            say(f"  {pack.name}:")
+            for network in pack.networks:
+                say(f"    {network.path.name}: {KIND_WORDS[network.kind]}, {network.licence.text}")
+            for fault in pack.faults:
+                say(f"    {fault}")
     say("can be installed:")
-    for pack in PACKS.values():
-        use = "any use" if pack.is_commercial else "research only"
-        say(f"  {pack.name}: {pack.megabytes} MB, {use} ({pack.licence})")
+    for published in PACKS.values():
+        say(f"  {published.name}: {published.megabytes} MB, {_use(published.is_commercial)} ({published.licence})")
+    say("can be named by --detector, --recogniser or --person-model, if you have the file:")
+    for (source, kind, licence), group in groupby(others, lambda one: (one.source, one.kind, one.licence)):
+        names = ", ".join(known.name for known in group)
+        say(f"  {names}: {KIND_WORDS[kind]}, {_use(licence.is_commercial)} ({licence.text}), {source}")
 
 
-def _packs(place: Path) -> dict[str, list[str]]:
-    folders = sorted(path for path in (place, *place.glob("*")) if any(path.glob("*.onnx")))
-    return {folder.name: sorted(file.name for file in folder.glob("*.onnx")) for folder in folders}
+def _use(is_commercial: bool) -> str:
+    return "any use" if is_commercial else "research only"
+
+
+def _licences(networks: Iterable[KnownNetwork]) -> dict[str, dict[str, object]]:
+    return {one.name: {"licence": one.licence.text, "commercial": one.licence.is_commercial} for one in networks}
+
+
+def _describe(pack: PackFolder) -> dict[str, object]:
+    networks = [
+        {
+            "file": network.path.name,
+            "kind": network.kind,
+            "licence": network.licence.text,
+            "commercial": network.licence.is_commercial,
+        }
+        for network in pack.networks
+    ]
+    return {"networks": networks, "faults": list(pack.faults)}
 
 
 @app.command(cls=PlainCommand)

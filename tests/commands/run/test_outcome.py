@@ -66,6 +66,8 @@ def test_run_json_is_as_the_contract_has_it(cartoon: Cartoon, ran: Ran) -> None:
         (file,) = cartoon.models.rglob(f"{name}.onnx")
         told = subprocess.run(["sha256sum", str(file)], capture_output=True, text=True, check=True).stdout.split()[0]
         assert digest == told
+        assert report["models"][kind]["licence"].startswith("licence unknown")  # nobody published these
+        assert report["models"][kind]["commercial"] is False
     assert report["config"]["spans"]["pad"] == [0, 0]
     assert sorted(report["targets"]) == labels(cartoon)
     assert len(report["videos"]) == 4

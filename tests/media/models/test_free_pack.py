@@ -54,7 +54,7 @@ def test_a_pack_holds_two_networks_and_their_licences(free_pack: Path) -> None:
     models = find_models(free_pack.parent, CPU, WantedNetworks(commercial=True))
     assert (models.pack, models.detector.name, models.recogniser.name) == ("free", "centerface", "dlib_resnet")
     assert (models.recogniser.dimension, models.recogniser.aligned_size) == (128, 150)
-    assert models.licence == "centerface: MIT; dlib_resnet: CC0; both permit commercial use"
+    assert models.licence.startswith("centerface: MIT License, Copyright (c) 2019 Star-Clouds; dlib_resnet: CC0 1.0")
     assert "may be used for any purpose" in models.notes[0]
     assert "buffalo_l --accept-license" in models.notes[0]
 
@@ -214,12 +214,35 @@ def test_another_alignment_is_another_contract(free_pack: Path, shared_models: P
 
 
 def test_commercial_refuses_networks_for_research(shared_models: Path) -> None:
-    with pytest.raises(ModelError, match=r"no pack in .*fastface models install free"):
+    with pytest.raises(ModelError, match=r"buffalo_s: no detector and no recogniser for commercial use.*install free"):
         find_models(shared_models, CPU, WantedNetworks(commercial=True))
     det = str(shared_models / "buffalo_s" / "det_500m.onnx")
     rec = str(shared_models / "buffalo_s" / "w600k_mbf.onnx")
     with pytest.raises(ModelError, match=r"models.commercial refuses det_500m: InsightFace"):
         find_models(shared_models, CPU, WantedNetworks(detector=det, recogniser=rec, commercial=True))
+
+
+def test_commercial_does_not_trust_a_name(free_pack: Path, shared_models: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "centerface.onnx").symlink_to(shared_models / "buffalo_s" / "det_500m.onnx")
+    (tmp_path / "mine" / "dlib_resnet.onnx").symlink_to(free_pack / "dlib_resnet.onnx")
+    wanted = WantedNetworks(pack="mine", commercial=True)
+    with pytest.raises(ModelError, match=r"mine: no detector for commercial use"):
+        find_models(tmp_path, CPU, wanted)
+    (tmp_path / "mine" / "any.onnx").symlink_to(free_pack / "centerface.onnx")
+    models = find_models(tmp_path, CPU, wanted)
+    assert (models.pack, models.detector.path.name, models.recogniser.name) == ("mine", "any.onnx", "dlib_resnet")
+    assert "any: MIT License" in models.licence
+
+
+def test_commercial_refuses_a_person_network_of_unknown_licence(free_pack: Path, shared_models: Path) -> None:
+    person = shared_models / "person" / "yolox_nano.onnx"
+    models = find_models(free_pack, CPU, WantedNetworks(person=str(person), commercial=True))
+    assert models.person is not None
+    assert models.person.licence.text == "Apache License 2.0"
+    other = str(shared_models / "person" / "yolo11n_int8_mwc.onnx")
+    with pytest.raises(ModelError, match=r"models.commercial refuses yolo11n_int8_mwc: licence unknown"):
+        find_models(free_pack, CPU, WantedNetworks(person=other, commercial=True))
 
 
 def test_six_friends_are_found_and_nobody_else(

@@ -1,12 +1,14 @@
 """Which networks are taken out of real packs, and what is said when none fits."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fastface.backends import DeviceInfo
 from fastface.errors import ModelError
+from fastface.models.catalog import DEFAULT_THRESHOLDS, INSIGHTFACE_LICENCE, KNOWN_NETWORKS
 from fastface.models.packs import PackFolder, read_network, verify
 from fastface.models.selection import WantedNetworks, build_contract, find_models, places
 
@@ -120,6 +122,12 @@ def test_unknown_network_lists_those_there_are(shared_models: Path) -> None:
         find_models(shared_models, CPU, WantedNetworks(detector="x"))
 
 
+def test_file_of_another_format_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "retail.xml").write_text("<net/>")
+    with pytest.raises(ModelError, match=r"retail\.xml' is no ONNX file; convert it to ONNX"):
+        find_models(tmp_path, CPU, WantedNetworks(recogniser=str(tmp_path / "retail.xml")))
+
+
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.onnx"):
         find_models(tmp_path, CPU, WantedNetworks(detector=str(tmp_path / "none.onnx")))
@@ -161,6 +169,23 @@ def test_of_several_detectors_the_catalogues_is_taken_then_the_first(
     chosen = PackFolder(link({"b.onnx": other, "a.onnx": other}, tmp_path / "mine")).choose("detector")
     assert chosen is not None
     assert chosen.name == "a"
+
+
+def test_a_renamed_network_keeps_its_licence_and_thresholds(
+    det: Path, rec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # AuraFace is published as glintr100.onnx, the name of a network of antelopev2.
+    digest = read_network(rec).sha256
+    monkeypatch.setitem(KNOWN_NETWORKS, "auraface", replace(KNOWN_NETWORKS["auraface"], sha256=digest))
+    link({"scrfd_10g_bnkps.onnx": det, "glintr100.onnx": rec}, tmp_path / "auraface")
+    models = find_models(tmp_path, CPU)
+    assert (models.recogniser.name, models.recogniser.verified) == ("glintr100", True)
+    assert models.thresholds == DEFAULT_THRESHOLDS
+    assert models.licence == "; ".join(
+        (f"scrfd_10g_bnkps: {INSIGHTFACE_LICENCE.text}", "glintr100: Apache License 2.0")
+    )
+    (states,) = ([check.facts for check in verify(tmp_path) if check.path.stem == "glintr100"],)
+    assert states == ["recogniser, as published as auraface"]
 
 
 def test_contract_follows_the_file_not_its_name(rec: Path, shared_models: Path, tmp_path: Path) -> None:

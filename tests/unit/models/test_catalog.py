@@ -6,6 +6,7 @@ import pytest
 
 from fastface.models.catalog import (
     DEFAULT_THRESHOLDS,
+    INSIGHTFACE_LICENCE,
     KNOWN_NETWORKS,
     PACKS,
     THRESHOLDS,
@@ -55,12 +56,45 @@ def test_addresses_are_https(name: str) -> None:
 
 def test_every_pack_has_its_place_in_both_orders() -> None:
     # The free pack comes after every other, also after those of unknown names.
-    assert set(preferred_packs(is_gpu=True)) == set(preferred_packs(is_gpu=False)) == set(ARCHIVES)
+    downloaded_by_insightface = {"raccoon_s", "raccoon_l", "cheetah_s", "cheetah_l"}
+    everything = {*ARCHIVES, *downloaded_by_insightface}
+    assert set(preferred_packs(is_gpu=True)) == set(preferred_packs(is_gpu=False)) == everything
+    assert len(preferred_packs(is_gpu=True)) == len(preferred_packs(is_gpu=False)) == len(everything)
     assert preferred_packs(is_gpu=True)[0] == "buffalo_l"
     assert preferred_packs(is_gpu=False)[0] == "buffalo_s"
 
 
 def test_thresholds_hold_lower_than_they_open() -> None:
-    assert set(THRESHOLDS) == {name for name, network in KNOWN_NETWORKS.items() if network.kind == "recogniser"}
+    in_packs = {pack.recogniser for pack in PACKS.values()}
+    assert set(THRESHOLDS) == in_packs
     for thresholds in (*THRESHOLDS.values(), DEFAULT_THRESHOLDS):
         assert 0 < thresholds.exit < thresholds.enter < 1
+
+
+def test_licences_are_those_of_the_publishers() -> None:
+    # InsightFace's README, OpenCV's model zoo, AuraFace's card, Idiap's card of EdgeFace, the Open Model Zoo, YOLOX.
+    commercial = {name for name, network in KNOWN_NETWORKS.items() if network.licence.is_commercial}
+    assert commercial == {
+        *("centerface", "dlib_resnet", "face_detection_yunet_2023mar", "face_recognition_sface_2021dec", "auraface"),
+        *("face_detection_yunet_2026may", "face-reidentification-retail-0095"),
+        *(f"yolox_{size}" for size in ("nano", "tiny", "s", "m", "l", "x")),
+    }
+    texts = {name: network.licence.text for name, network in KNOWN_NETWORKS.items()}
+    assert "non-commercial" in texts["glintr100"]
+    assert "CC BY-NC-SA 4.0" in texts["edgeface_base"]
+    assert "MIT" in texts["face_detection_yunet_2023mar"]
+    assert all(texts[name].startswith("Apache") for name in ("auraface", "face_recognition_sface_2021dec", "yolox_s"))
+
+
+def test_a_network_outside_the_packs_names_its_source() -> None:
+    in_packs = {network for pack in PACKS.values() for network in (pack.detector, pack.recogniser)}
+    others = {name: network for name, network in KNOWN_NETWORKS.items() if name not in in_packs}
+    assert len(others) > 8
+    assert all(network.source.startswith("https://") for network in others.values())
+
+
+def test_licences_of_two_networks_are_one_line() -> None:
+    assert PACKS["buffalo_s"].licence == INSIGHTFACE_LICENCE.text
+    line = PACKS["free"].licence
+    assert line.startswith("centerface: MIT License")
+    assert "; dlib_resnet: CC0 1.0" in line

@@ -30,6 +30,33 @@ def test_other_networks_are_unknown_with_a_reason(tmp_path: Path) -> None:
         prepare_detector(tmp_path / "x.onnx", tmp_path / "cache")
 
 
+UNFAMILIAR = {
+    "genderage": ((1, 3, 96, 96), [3], "this network has input (1, 3, 96, 96) and output (1, 3)"),
+    "1k3d68": ((1, 3, 192, 192), [3309], "this network has input (1, 3, 192, 192) and output (1, 3309)"),
+    "facenet": ((1, 160, 160, 3), [512], "no float picture (N, 3, H, W), but (1, 160, 160, 3)"),
+    "lightcnn": ((1, 1, 128, 128), [256], "no float picture (N, 3, H, W), but (1, 1, 128, 128)"),
+    "of 128 pixels": ((1, 3, 128, 128), [512], "reads (N, 3, 128, 128) and gives (N, 256)"),
+    "old yunet": ((1, 3, 120, 160), [14, 2, 1], "a detector has 4, 6, 9, 10, 12 or 15 outputs, a recogniser 1; this"),
+    "twelve": ((1, 3, 64, 64), [4] * 12, "a detector with twelve outputs has heads [(2, 1, 80, 48)"),
+    "four": ((1, 3, 64, 64), [4] * 4, "a detector with four outputs has heads [(2, 1, 160, 96)"),
+}
+"""Networks of other kinds, as published: input, numbers of each output, and what is said of them."""
+
+
+@pytest.mark.parametrize("name", UNFAMILIAR)
+def test_an_unfamiliar_network_says_in_one_line_what_was_expected_and_found(tmp_path: Path, name: str) -> None:
+    shape, sizes, told = UNFAMILIAR[name]
+    nodes, weights = [helper.make_node("Flatten", ["in"], ["flat"])], {}
+    for place, size in enumerate(sizes):
+        weights[f"w{place}"] = np.zeros((int(np.prod(shape[1:])), size), np.float32)
+        nodes.append(helper.make_node("MatMul", ["flat", f"w{place}"], [f"out{place}"]))
+    outputs: dict[str, int | None] = {f"out{place}": 2 for place in range(len(sizes))}
+    facts = inspect_graph(save(tmp_path / "x.onnx", nodes, weights, shape, outputs))
+    assert facts.kind == "unknown"
+    assert told in facts.reason
+    assert "\n" not in facts.reason
+
+
 def test_nine_outputs_of_the_wrong_shape_are_no_detector(tmp_path: Path) -> None:
     def swap(model: onnx.ModelProto) -> None:
         names = [value.name for value in model.graph.output]
