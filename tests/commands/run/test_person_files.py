@@ -88,6 +88,7 @@ def test_they_are_readable_for_their_owner_alone(gathered: Path) -> None:
 
 def test_a_second_run_makes_only_what_is_missing_or_wanted(cartoon: Cartoon, out: Path) -> None:
     options = ("--pad", "0.2", "--clips", "none", "--crops", "none", "--contact-sheet")
+    assert run_tools.run(cartoon, out, *options, "--reel").returncode == 0
     before = files_in(out)
     gone = sorted(before)[0]
     (out / gone).unlink()
