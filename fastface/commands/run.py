@@ -250,7 +250,7 @@ def _admit(context: RunContext, found: Discovery, coordinator: Coordinator, resu
     result.inputs = tuple(videos)
     context.observer.begin(len(videos))
     scanner = open_scanner(context)
-    scanner.admit(videos, coordinator, list_waiting(records, found.videos, videos))
+    scanner.admit(videos, coordinator, known=known, waiting=list_waiting(records, found.videos, videos))
     return scanner
 
 
