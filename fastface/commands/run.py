@@ -297,7 +297,8 @@ def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunRes
     result.inputs = videos
     context.observer.begin(len(videos))
     scanner = open_scanner(context)
-    scanner.admit(videos, engine, list_waiting(records, found.videos, videos), settled.also)
+    waiting = list_waiting(records, found.videos, videos)
+    scanner.admit(videos, engine, known=known, waiting=waiting, also=settled.also)
     return scanner
 
 

@@ -255,14 +255,16 @@ class VideoIndex:
         """
         return _read_mapped(self.tracks_path, TRACKS, self._track_map_path, MAPPED_TRACKS_FROM)
 
-    def tracks_and_metadata(self) -> tuple[FaceTracks, dict[str, str]]:
-        """Return the tracks of the finished video, as stored, and the metadata on the origin of its index.
+    def track_embeddings_and_metadata(self) -> tuple[npt.NDArray[np.float16], dict[str, str]]:
+        """Return the embeddings of the finished video's tracks, and the metadata on the origin of its index.
 
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
         with _open(self.tracks_path, TRACKS) as file:
-            return TRACKS.from_table(file.read()), _decode_metadata(file)
+            # Threads cost more than they save in a small file.
+            embeddings = read_embeddings(file.read(columns=["embedding"], use_threads=False))
+            return embeddings, _decode_metadata(file)
 
     def frames(self, *, lean: bool = True) -> SampledFrames:
         """Return the sampled frames of the finished video with their shots, ordered by time, without dense stretches.

@@ -194,13 +194,13 @@ def _read_videos(root: Path, videos: Iterable[tuple[str, str]], check: Callable[
     num_tracks = 0
     for video_id, stamp in videos:
         check()
-        tracks, metadata = VideoIndex(root, video_id).tracks_and_metadata()
+        found, metadata = VideoIndex(root, video_id).track_embeddings_and_metadata()
         text = json.dumps({name: metadata[name] for name in _USED})
-        count, dimension = tracks.embedding.shape
+        count, dimension = found.shape
         if rows and (rows[0].dimension != dimension or num_tracks + count > _BATCH_TRACKS):
             yield _to_batch(rows)
             rows, num_tracks = [], 0
-        embeddings = tracks.embedding.tobytes() if count < MAPPED_TRACKS_FROM else None
+        embeddings = found.tobytes() if count < MAPPED_TRACKS_FROM else None
         rows.append(_Row(video_id, stamp, text, dimension, count, embeddings))
         num_tracks += count
     if rows:

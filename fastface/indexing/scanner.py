@@ -77,6 +77,8 @@ class Scanner:
         self,
         files: Iterable[VideoFile],
         engine: Engine,
+        *,
+        known: Iterable[VideoRecord] = (),
         waiting: Iterable[VideoFile] = (),
         also: Mapping[str, tuple[Path, ...]] | None = None,
     ) -> None:
@@ -85,6 +87,7 @@ class Scanner:
         Args:
             files: The videos.
             engine: Scans them.
+            known: The ledger's videos; the results of their probes are not used.
             waiting: Videos that earlier scans did not reach; they stay waiting.
             also: {name of a video: further files with its content}.
         """
@@ -93,15 +96,15 @@ class Scanner:
         files = tuple(files)
         self._ledger.put_waiting({file.video_id: file.path for file in (*waiting, *files)})
         pictured = self._ledger.pictured_videos()
-        known = {record.video_id: record for record in self._ledger.videos(with_info=False)}
+        records = {record.video_id: record for record in known}
         for file in files:
-            brief = known[file.video_id]
-            if self._is_up_to_date(file, brief, has_pictures=file.video_id in pictured):
+            brief = records.get(file.video_id)
+            if brief and self._is_up_to_date(file, brief, has_pictures=file.video_id in pictured):
                 self._put_names(file.video_id)
                 self._observer.video_kept(file.video_id)
                 continue
-            num_outdated += brief.scan_key not in ("", self._settings.key)
             record = self._ledger.video(file.video_id)
+            num_outdated += record is not None and record.scan_key not in ("", self._settings.key)
             if record is not None and record.state != "scanning":
                 # The old record is no answer any more, even if this run does not reach the video.
                 self._ledger.put_video(replace(record, state="scanning", path=file.path))

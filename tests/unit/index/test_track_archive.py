@@ -45,13 +45,13 @@ def archived(archive: TrackArchive, names: list[str]) -> dict[str, np.ndarray]:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders whose tracks are read from now on."""
     seen: list[str] = []
-    plain = VideoIndex.tracks_and_metadata
+    plain = VideoIndex.track_embeddings_and_metadata
 
     def note(index: VideoIndex) -> object:
         seen.append(index.tracks_path.parent.name)
         return plain(index)
 
-    monkeypatch.setattr(VideoIndex, "tracks_and_metadata", note)
+    monkeypatch.setattr(VideoIndex, "track_embeddings_and_metadata", note)
     return seen
 
 
