@@ -5,7 +5,7 @@ if it is interrupted. The order of the steps matters: see `run`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -73,9 +73,9 @@ def run(
         InterruptError: The user stopped the run; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
-    found = look_ahead(config, inputs, targets, out)
     with (
         observe_metrics(config.run.metrics, command, out, observer) as observed,
+        nullcontext(look_ahead(config, inputs, targets, out)) as found,
         open_context(config, out, observed, command) as context,
         write_report(context, "run", found) as result,
     ):
@@ -107,9 +107,9 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     Raises:
         ConfigError, InterruptError, FastfaceError: See `run`.
     """
-    found = look_ahead(config, inputs, None, out)
     with (
         observe_metrics(config.run.metrics, "scan", out, observer) as observed,
+        nullcontext(look_ahead(config, inputs, None, out)) as found,
         open_context(config, out, observed, "scan") as context,
         write_report(context, "scan", found) as result,
         open_coordinator(context) as coordinator,
