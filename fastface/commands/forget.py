@@ -51,7 +51,7 @@ class ForgetResult:
 
 
 def forget(
-    config: Config, out: Path, named: Sequence[str], observer: Observer, *, pretend: bool = False
+    config: Config, out: Path, named: Sequence[str], observer: Observer, *, by_id: bool = False, pretend: bool = False
 ) -> ForgetResult:
     """Remove videos from an output folder. The video files stay unchanged.
 
@@ -63,6 +63,7 @@ def forget(
         out: The output folder.
         named: Names of videos in OUT, files, or folders with all videos below them.
         observer: Receives notes.
+        by_id: True if all are names in OUT: a file of that name may be another video.
         pretend: True to report the result without removing anything.
 
     Raises:
@@ -74,7 +75,7 @@ def forget(
     folder, num_rows = OutputFolder(out), 0
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         also = list_names(ledger)
-        records = _choose(ledger.videos(), also, named)
+        records = _choose(ledger.videos(), also, named, by_id=by_id)
         names = {record.video_id for record in records}
         known = ledger.exports().items()
         exports = [path for path, (_, facts) in known if _is_export(in_answer(path), facts, names)]
@@ -155,9 +156,9 @@ def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -
 
 
 def _choose(
-    records: Sequence[VideoRecord], also: Mapping[str, Sequence[Path]], named: Sequence[str]
+    records: Sequence[VideoRecord], also: Mapping[str, Sequence[Path]], named: Sequence[str], *, by_id: bool
 ) -> list[VideoRecord]:
-    """Return the chosen videos, by name. Any file of a video names it.
+    """Return the chosen videos, by name. Any file of a video names it, unless all are names in OUT.
 
     Raises:
         ConfigError: A name is no video.
@@ -166,7 +167,7 @@ def _choose(
     files = [(record.video_id, path) for record in records for path in (record.path, *also.get(record.video_id, ()))]
     for one in named:
         place = Path(one).absolute()
-        found = {video_id for video_id, path in files if video_id == one or path.is_relative_to(place)}
+        found = {video_id for video_id, path in files if video_id == one or (not by_id and path.is_relative_to(place))}
         if not found:
             faults.append(f"{one!r} is no video of this folder, and none was found below it")
         chosen |= found

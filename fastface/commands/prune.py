@@ -63,7 +63,7 @@ def prune(config: Config, out: Path, observer: Observer, *, pretend: bool = Fals
     )
     if not deleted:
         return result
-    found = forget(config, out, [record.video_id for record in deleted], observer, pretend=pretend)
+    found = forget(config, out, [record.video_id for record in deleted], observer, by_id=True, pretend=pretend)
     return replace(result, forgotten=found)
 
 

@@ -95,33 +95,33 @@ def _run(
     observer: Observer,
     command: str,
 ) -> RunResult:
-    found = take_shard(look_ahead(config, inputs, targets, out), Shard.parse(config.run.shard))
-    with (
-        observe_metrics(config.run.metrics, command, out, observer) as observed,
-        open_context(config, out, observed, command) as context,
-        write_report(context, "run", found) as result,
-    ):
-        apply_asked_decisions(context)
-        references = None
-        with open_engine(context) as engine:
-            if config.run.fresh:
-                engine.start()  # networks load while photos are read
-                references = _enrol(context, targets, result)  # invalid targets must not discard earlier results
-                result.answer = keep_earlier_answer(context, result.targets, result.where).name
-                _start_over(context, found)
-            scanner = _admit(context, found, engine, result)
-            if references is None:
-                references = _enrol(context, targets, result)
-            remember_settings(context.out.state, config, context.networks.models.pack, with_export=True)
-            scanner.watch(_hit_counter(context, references))
-            _scan(context, scanner, engine, result)
-            archive = context.track_archive()
-            records = _comparable(context, Searcher(context, references, context.limits, archive))
-            searcher = _searcher(context, references, records, archive, result)
-            _look_closer(context, searcher, records, engine, result)
-        questions = _read_questions(context, result)
-        findings = searcher.findings(records, with_empty=bool(questions))
-        write_answer(context, answer_questions(findings, questions, config), result)
+    with observe_metrics(config.run.metrics, command, out, observer) as observed:
+        found = take_shard(look_ahead(config, inputs, targets, out), Shard.parse(config.run.shard))
+        with (
+            open_context(config, out, observed, command) as context,
+            write_report(context, "run", found) as result,
+        ):
+            apply_asked_decisions(context)
+            references = None
+            with open_engine(context) as engine:
+                if config.run.fresh:
+                    engine.start()  # networks load while photos are read
+                    references = _enrol(context, targets, result)  # invalid targets must not discard earlier results
+                    result.answer = keep_earlier_answer(context, result.targets, result.where).name
+                    _start_over(context, found)
+                scanner = _admit(context, found, engine, result)
+                if references is None:
+                    references = _enrol(context, targets, result)
+                remember_settings(context.out.state, config, context.networks.models.pack, with_export=True)
+                scanner.watch(_hit_counter(context, references))
+                _scan(context, scanner, engine, result)
+                archive = context.track_archive()
+                records = _comparable(context, Searcher(context, references, context.limits, archive))
+                searcher = _searcher(context, references, records, archive, result)
+                _look_closer(context, searcher, records, engine, result)
+            questions = _read_questions(context, result)
+            findings = searcher.findings(records, with_empty=bool(questions))
+            write_answer(context, answer_questions(findings, questions, config), result)
     return result
 
 
@@ -136,17 +136,17 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
 
 
 def _scan_only(config: Config, inputs: Sequence[str] | Discovery, *, out: Path, observer: Observer) -> RunResult:
-    found = take_shard(look_ahead(config, inputs, None, out), Shard.parse(config.run.shard))
-    with (
-        observe_metrics(config.run.metrics, "scan", out, observer) as observed,
-        open_context(config, out, observed, "scan") as context,
-        write_report(context, "scan", found) as result,
-        open_engine(context) as engine,
-    ):
-        if config.run.fresh:
-            _start_over(context, found)
-        remember_settings(context.out.state, config, context.networks.models.pack, with_export=False)
-        _scan(context, _admit(context, found, engine, result), engine, result)
+    with observe_metrics(config.run.metrics, "scan", out, observer) as observed:
+        found = take_shard(look_ahead(config, inputs, None, out), Shard.parse(config.run.shard))
+        with (
+            open_context(config, out, observed, "scan") as context,
+            write_report(context, "scan", found) as result,
+            open_engine(context) as engine,
+        ):
+            if config.run.fresh:
+                _start_over(context, found)
+            remember_settings(context.out.state, config, context.networks.models.pack, with_export=False)
+            _scan(context, _admit(context, found, engine, result), engine, result)
     return result
 
 

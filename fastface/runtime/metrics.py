@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from threading import Event, RLock, Thread
+from time import monotonic
 
 from fastface.distribution import VERSION
 from fastface.errors import ConfigError, FastfaceError
@@ -55,6 +56,7 @@ class MetricsObserver(RelayObserver):
         self._lock = RLock()  # the writing thread reads what the main thread counts
         self._progress = ScanProgress(0)
         self._is_begun = False
+        self._ended: float | None = None  # monotonic time of the end of the scan; the answer follows
         self._num_replaced = 0
         self._hits: int | None = None
         self._started = datetime.now(UTC).timestamp()
@@ -101,6 +103,11 @@ class MetricsObserver(RelayObserver):
         self._num_replaced += 1
         super().process_replaced()
 
+    def end(self) -> None:
+        """Keep the speed of the scan: searching and exporting do not lower it."""
+        self._ended = monotonic()
+        super().end()
+
     def conclude(self, exit_code: int, hits: int) -> None:
         """Keep the exit code and the hits of the answer for the last write."""
         self._exit_code, self._hits = exit_code, hits
@@ -128,7 +135,7 @@ class MetricsObserver(RelayObserver):
         with self._lock:
             progress, videos = self._progress, self._progress.videos.values()
             share = progress.share if self._is_begun else None
-            speed, left = progress.measure_speed(), progress.seconds_left()
+            speed, left = progress.measure_speed(self._ended), progress.seconds_left(self._ended)
             num_scanned, num_faces = progress.seconds_scanned, sum(video.faces for video in videos)
             num_hits = sum(video.hits or 0 for video in videos) if self._hits is None else self._hits
         states = _count_states(self._out)

@@ -57,6 +57,18 @@ def test_films_that_are_gone_are_forgotten_and_those_on_an_absent_disk_are_not(
     assert not (out / ".fastface" / "index" / "film2.mp4").exists()
 
 
+def test_a_file_with_the_name_of_a_forgotten_film_is_not_taken_for_it(ran: Ran, out: Path, tmp_path: Path) -> None:
+    """film2.mp4 is gone, and another film lies under its name in the folder in which the command runs."""
+    here = tmp_path / "here"
+    here.mkdir()
+    shutil.copy2(ran.films / "film1.mp4", here / "film2.mp4")
+    with closing(sqlite3.connect(out / ".fastface" / "state.sqlite")) as ledger, ledger:
+        for name, path in (("film1.mp4", here / "film2.mp4"), ("film2.mp4", tmp_path / "gone.mp4")):
+            ledger.execute("UPDATE videos SET path = ? WHERE video_id = ?", (os.fsencode(path), name))
+    told = json.loads(fastface("prune", "-o", out, "--json", "--yes", folder=here).stdout)
+    assert told["forgotten"]["videos"] == ["film2.mp4"]
+
+
 def test_prune_wants_an_output_folder(tmp_path: Path) -> None:
     (line,) = errors(fastface("prune", "-o", tmp_path, "--yes"), 2, 1)
     assert "is not an output folder of fastface" in line

@@ -8,10 +8,12 @@ from cartoon_tools import Cartoon
 from cli_tools import (
     SAMPLED,
     Ran,
+    errors,
     fastface,
     labels,
     spans_without_clips,
 )
+from prometheus_client.parser import text_string_to_metric_families
 
 
 def test_scan_then_find_without_the_films_is_run(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
@@ -34,3 +36,15 @@ def test_scan_then_find_without_the_films_is_run(cartoon: Cartoon, ran: Ran, tmp
         assert label in found.stdout
     counts = ran.report["counts"]
     assert f"{counts['hits']} hits, {counts['spans']} spans;" in found.stdout
+
+
+def test_metrics_have_the_exit_code_of_a_scan_that_does_not_start(cartoon: Cartoon, tmp_path: Path) -> None:
+    """A nightly scan whose disk is absent must not leave the metrics of the night before."""
+    metrics, out = tmp_path / "fastface.prom", tmp_path / "out"
+    given = ("--models", cartoon.models, "-o", out)
+    errors(fastface("scan", tmp_path / "absent", *given, "--metrics", metrics), 2, 1)
+    families = text_string_to_metric_families(metrics.read_text())
+    assert {sample.name: sample.value for one in families for sample in one.samples}["fastface_exit_code"] == 2
+    assert not out.exists()
+    (line,) = errors(fastface("scan", cartoon.films, *given, "--metrics", tmp_path / "absent" / "x.prom"), 2, 1)
+    assert f"run.metrics: '{tmp_path / 'absent'}' is no folder" in line

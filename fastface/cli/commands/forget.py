@@ -38,7 +38,7 @@ def forget(
     if plan.videos and not (invocation.dry_run or yes):
         command = shlex.join(["fastface", "forget", *videos, "-o", str(out), "--yes"])
         confirm(f"Forget {what}?", plan.paths, f"nothing was forgotten; to forget {what}: {command}", invocation)
-    done = plan if invocation.dry_run else forget_workflow(invocation.config, out, plan.videos, observer)
+    done = plan if invocation.dry_run else forget_workflow(invocation.config, out, plan.videos, observer, by_id=True)
     if invocation.json:
         as_json(asdict(done))
     elif not invocation.quiet:

@@ -75,11 +75,8 @@ def test_what_was_decided_about_a_film_follows_it(cartoon: Cartoon, tmp_path: Pa
         shutil.copy(cartoon.films / name, films / name)
     _run(cartoon, out, films)
     first = run_tools.rows(out / "spans.csv")[0]
-    decided: dict[str, object] = {name: first[name] for name in ("video", "target")} | {
-        "what": "span",
-        "verdict": "rejected",
-    }
-    decided |= {name: float(first[name]) for name in ("start", "end")}
+    times = {name: float(first[name]) for name in ("start", "end")}
+    decided = {"video": first["video"], "target": first["target"], **times, "what": "span", "verdict": "rejected"}
     file = tmp_path / "decisions.json"
     file.write_text(json.dumps({"schema_version": 1, "kind": "decisions", "decisions": [{**decided, "person": None}]}))
     assert fastface("correct", file, "-o", out).returncode == 0

@@ -143,3 +143,24 @@ def test_a_file_that_cannot_be_written_ends_the_command_at_its_start_only(out: P
 
 def test_no_metric_is_an_empty_file() -> None:
     assert format_metrics([]) == ""
+
+
+def test_the_speed_of_a_scan_stays_while_the_answer_is_written(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    for module in ("metrics", "progress"):
+        monkeypatch.setattr(f"fastface.runtime.{module}.monotonic", lambda: now)
+    observer = MetricsObserver(tmp_path / "fastface.prom", "run", out, Observer())
+    observer.begin(1)
+    observer.video_begun("a.mp4", Fraction(100), 0.0)
+    observer.add_progress("a.mp4", 10.0, 0)  # from here, networks are loaded
+    now = 110.0
+    observer.add_progress("a.mp4", 40.0, 0)
+    observer.write()
+    found = read(tmp_path / "fastface.prom", out)
+    assert (found["fastface_scan_speed_ratio"], found["fastface_scan_remaining_seconds"]) == (4.0, 12.5)
+    observer.end()
+    now = 1000.0
+    observer.write()
+    assert read(tmp_path / "fastface.prom", out)["fastface_scan_speed_ratio"] == 4.0
