@@ -16,7 +16,6 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import time
 
 from fastface.census.clusters.correction_log import log_path
 from fastface.census.clusters.corrections import Corrections
@@ -233,7 +232,7 @@ def merge_names(state: Path, origin: KnowledgeFolder) -> list[str]:
         dimension=len(named[0].centroid),
         threshold=threshold,
     ) as store:
-        store.tell([], seen=time(), kept={_MERGED: ()})  # of a killed merge
+        store.tell([], seen=0.0, kept={_MERGED: ()})  # of a killed merge
         for person in named:
             if note := _merge_name(store, person, threshold, origin.title):
                 notes.append(note)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fastface.errors import ConfigError, FastfaceError, SpaceError
-from fastface.files import PART_PREFIX, atomic_path, private_folder, remove_parts, write_atomic
+from fastface.files import PART_PREFIX, atomic_path, link_or_copy, private_folder, remove_parts, write_atomic
 
 
 def test_two_writers_of_one_file_both_succeed(tmp_path: Path) -> None:
@@ -128,3 +128,33 @@ def test_two_files_that_belong_together_need_three_syncs(tmp_path: Path, monkeyp
     assert [Path(path).name.startswith(PART_PREFIX) for path in synced] == [True, True, False]
     assert synced[-1] == str(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["first", "second"]
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP])
+def test_a_file_is_linked_or_else_copied_with_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"rows")
+    source.chmod(0o600)
+    os.utime(source, ns=(1, 2_000_000_001))
+    link_or_copy(source, tmp_path / "linked")
+    assert (tmp_path / "linked").samefile(source)
+    link_or_copy(source, tmp_path / "asked", link=False)
+    monkeypatch.setattr(os, "link", _fails(code))
+    link_or_copy(source, tmp_path / "copied")
+    for name in ("asked", "copied"):
+        status = (tmp_path / name).stat()
+        assert not (tmp_path / name).samefile(source)
+        assert (status.st_mode & 0o777, status.st_mtime_ns) == (0o600, 2_000_000_001)
+        assert (tmp_path / name).read_bytes() == b"rows"
+
+
+def test_a_link_that_fails_for_another_reason_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileNotFoundError):
+        link_or_copy(tmp_path / "none", tmp_path / "new")
+    (tmp_path / "source").touch()
+    monkeypatch.setattr(os, "link", _fails(errno.ENOSPC))
+    with pytest.raises(SpaceError):
+        link_or_copy(tmp_path / "source", tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]

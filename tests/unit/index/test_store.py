@@ -313,3 +313,42 @@ def test_a_commit_twice_is_one(tmp_path: Path, kind: str) -> None:
             ledger.put_unit("a", unit)
         assert list(ledger.units("a")) == ["000001"]
         assert index.holds(unit) == (kind == "unit")
+
+
+def test_another_index_takes_over_a_finished_video_without_its_units(tmp_path: Path) -> None:
+    source, taken = VideoIndex(tmp_path / "one", "a.mp4"), VideoIndex(tmp_path / "two", "b.mp4")
+    unit = UnitRecord("k", Fraction(0), Fraction(2), dense=False)
+    closer = UnitRecord("closer", Fraction(0), Fraction(1), dense=True)
+    for record in (unit, closer):
+        source.write_unit(record, some_faces(2), {}, frames=FRAMES)
+    source.write_frames(FRAMES, {})
+    source.write_faces([some_faces(3)], 8, {"contract": "c"}, lambda faces: np.arange(len(faces), dtype=np.int32))
+    taken.write_unit(unit, some_faces(1), {}, frames=FRAMES)  # of an outdated scan
+    taken.take(source)
+    assert same(taken.faces(), source.faces())
+    assert (taken.holds(closer), taken.holds(unit)) == (True, False)
+    assert taken.find_time() == source.find_time() > 0
+    # A rewritten table of one index stays its own.
+    taken.rewrite_tracks(np.zeros(3, np.int32))
+    assert source.faces().track.tolist() == [0, 1, 2]
+    taken.take(VideoIndex(tmp_path / "one", "none"))
+    assert list((tmp_path / "two").iterdir()) == []
+    assert taken.find_time() == 0
+
+
+def test_videos_wait_until_their_files_are_taken_over(tmp_path: Path) -> None:
+    units = [UnitRecord(key, Fraction(0), None, dense=False) for key in ("one", "two")]
+    done = VideoRecord("a.mp4", Path("/a.mp4"), "print", "key", "done", num_units=2)
+    with Ledger(tmp_path / "state.sqlite") as ledger:
+        ledger.put_waiting({"late.mp4": Path("/late.mp4")})
+        ledger.put_scanned(done, units)
+        ledger.put_unit("a.mp4", units[0])
+        ledger.await_videos(["a.mp4"], {"a.mp4": Path("/new/a.mp4"), "b.mp4": Path("/b.mp4")})
+        assert [(one.video_id, one.path, one.state, one.scan_key) for one in ledger.videos()] == [
+            ("a.mp4", Path("/new/a.mp4"), "scanning", ""),
+            ("b.mp4", Path("/b.mp4"), "scanning", ""),
+        ]
+        assert ledger.units("a.mp4") == {}
+        ledger.put_scanned(done, units[1:])
+        assert ledger.video("a.mp4") == done
+        assert list(ledger.units("a.mp4")) == ["two"]
