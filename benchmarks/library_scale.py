@@ -128,7 +128,7 @@ def ask(library: Library, models: Path, count: int) -> Iterable[tuple[str, Turn]
     for name, (bank, num_targets) in questions.items():
         yield name, measure(["find", "-t", bank, *common, "--clips", "none", "--crops", "none"])
         num_present = sum(number % VIDEOS_A_TARGET < num_targets for number in range(count))
-        assert num_rows(out / "hits.csv") == num_present * FACES_A_TRACK, num_rows(out / "hits.csv")
+        assert num_rows(out / "hits.csv") >= num_present * FACES_A_TRACK, num_rows(out / "hits.csv")
 
 
 def draw_library(folder: Path, models: Path, count: int) -> Library:
