@@ -85,6 +85,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--fresh": ("run", "fresh", "", True),
     "--until": ("run", "until", "06:30", time(6, 30)),
     "--max-hours": ("run", "max_hours", "8", 8.0),
+    "--metrics": ("run", "metrics", "fastface.prom", Path("fastface.prom")),
     "--pack": ("models", "pack", "buffalo_s", "buffalo_s"),
     "--detector": ("models", "detector", "d.onnx", "d.onnx"),
     "--recogniser": ("models", "recogniser", "r.onnx", "r.onnx"),
