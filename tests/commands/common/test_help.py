@@ -25,7 +25,7 @@ from fastface.config import Config
 
 COMMANDS = (
     *("run", "scan", "find", "people", "pick", "correct", "report", "timelines", "enroll", "calibrate", "curate"),
-    *("audit", "status", "merge", "bench", "doctor", "forget", "purge", "demo"),
+    *("audit", "status", "merge", "bench", "doctor", "forget", "prune", "purge", "demo"),
     *("models list", "models install", "models verify", "models build", "models export-person"),
 )
 SCREEN = 40

@@ -64,7 +64,7 @@ class Night:
 
     def put_report(self, started: datetime) -> None:
         """Write what matters here of a command's run.json."""
-        report = {"started": started.isoformat(timespec="seconds"), "skipped": []}
+        report = {"started": started.isoformat(timespec="seconds"), "skipped": [], "videos": []}
         (self.out / "run.json").write_text(json.dumps(report))
 
     def run(self, **settings: object) -> RunResult:

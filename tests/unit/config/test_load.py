@@ -91,6 +91,7 @@ OPTIONS: dict[str, tuple[str, str, str, object]] = {
     "--strict": ("run", "strict", "", True),
     "--on-finish": ("run", "on_finish", "mail.sh 'the archive'", "mail.sh 'the archive'"),
     "--engine": ("run", "engine", "ray", "ray"),
+    "--metrics": ("run", "metrics", "fastface.prom", Path("fastface.prom")),
     "--pack": ("models", "pack", "buffalo_s", "buffalo_s"),
     "--detector": ("models", "detector", "d.onnx", "d.onnx"),
     "--recogniser": ("models", "recogniser", "r.onnx", "r.onnx"),
