@@ -26,6 +26,9 @@ CALENDAR = {
 }
 """What a clock on the wall is for: `--until`, the age of files, times that are written down or that others wrote."""
 
+OWN_MESSAGES = {ROOT / "fastface" / "indexing" / "ray" / name for name in ("cluster.py", "node.py")}
+"""Unpickle only what the driver of a scan and its own actors send each other: Ray unpickles the call around it."""
+
 HOSTILE_LABELS = ["../../x", "/etc/passwd", "nul\0byte", "NUL"]
 
 
@@ -46,7 +49,8 @@ def test_programs_get_a_list_of_arguments_and_never_a_shell() -> None:
     assert [ast.unparse(call) for call in started if any(word.arg == "shell" for word in call.keywords)] == []
     shells = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "eval", "exec"}
     assert [(path.name, name) for path, _, name in calls if name in shells] == []
-    assert [(path.name, name) for path, _, name in calls if name.endswith(("pickle.load", "pickle.loads"))] == []
+    unpickled = {path for path, _, name in calls if name.endswith(("pickle.load", "pickle.loads"))}
+    assert {path for path in unpickled if path not in OWN_MESSAGES} == set()
 
 
 def test_deadlines_are_on_the_monotonic_clock() -> None:

@@ -62,6 +62,7 @@ class Cluster:
         if not address:
             # Ray's own switch: all servers of this cluster listen on the loopback address only.
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray's default there, without its warning
         import ray  # noqa: PLC0415 - no other command loads it
 
         self._ray: Any = ray
