@@ -139,5 +139,5 @@ def _person_facts(model: Any, shape: Shape, size: tuple[int, int] | None) -> Gra
         return GraphFacts("person", family=find_family(model), input_size=size)
     except ModelError as error:
         output = infer_shapes(model).get(model.graph.output[0].name, ())
-        reason = f"{_RECOGNISERS}; this network has input {shape} and output {output}; {error}"
+        reason = f"{error}; {_RECOGNISERS}; this network has input {shape} and output {output}"
         return GraphFacts("unknown", input_size=size, reason=reason)

@@ -150,7 +150,7 @@ def test_it_is_listed_like_the_others(models: Path) -> None:
     put(models / "person", "yolo11n")
     listed = fastface("models", "list", "--models", models)
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert "person: yolo11n.onnx" in listed.stdout
+    assert "  person:\n    yolo11n.onnx: person network, licence unknown" in listed.stdout
     verified = fastface("models", "verify", "--models", models)
     assert any("yolo11n.onnx: unknown person" in line for line in verified.stdout.splitlines())
 
