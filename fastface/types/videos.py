@@ -131,9 +131,8 @@ class VideoInfo:
 class Sampling:
     """Choice of frames.
 
-    A period P divides time into a grid of cells [kP, (k+1)P); one frame of each cell is a sample. It is the first frame
-    of the cell or, if the decoder can skip others, the first one that other frames refer to. So the samples do not
-    depend on the start of decoding, as long as it is a cell's edge.
+    A period P divides time into a grid of cells [kP, (k+1)P); the first frame of each cell is a sample. So the samples
+    do not depend on the start of decoding, as long as it is a cell's edge.
 
     Attributes:
         period: Seconds between samples; None takes every frame.

@@ -36,8 +36,7 @@ from fastface.video.decode_stats import DecodeStats
 from fastface.video.frames.frame import SampledFrame, SignOfLife, no_sign
 from fastface.video.frames.shape import displayed_size
 from fastface.video.frames.sizes import check_size
-from fastface.video.packet_skipping import SampleChoices, can_skip, mark_needed
-from fastface.video.pyav import PyavSource, declared_until
+from fastface.video.pyav import PyavSource
 
 _MODULE = "PyNvVideoCodec"
 _CODECS = {"h264": "H264", "hevc": "HEVC"}
@@ -146,18 +145,14 @@ class NvdecSource(PyavSource):
         self,
         packets: Iterator[Any],
         stream: Any,
-        unit: Unit,
+        unit: Unit,  # noqa: ARG002 - the card decodes every frame
         account: DecodeStats,  # noqa: ARG002 - the card reports no damage
     ) -> Iterator[Any]:
-        """Yield every frame of the packets: the card cannot skip frames that no sample needs. Choose PyAV's samples.
+        """Yield every frame of the packets: the card cannot skip frames that no sample needs.
 
         Raises:
             NvdecError: The card fails, or cannot decode a packet with certainty.
         """
-        if can_skip(self._info, unit):
-            self._choices = SampleChoices(stream.codec_context)
-            marked = mark_needed(packets, self._info, unit, declared_until(stream), self._choices)
-            packets = (packet for packet, _ in marked)
         self._colour = int(stream.codec_context.color_range), int(stream.codec_context.colorspace)
         return self._frames(packets, stream)
 

@@ -28,7 +28,7 @@ from fastface.video.frames.shape import FrameShapes
 from fastface.video.frames.sizes import check_size, limit_size, packet_size
 from fastface.video.integrity.encryption import is_encrypted
 from fastface.video.integrity.gap_detection import OwedFrames, watch_steps
-from fastface.video.packet_skipping import FullDecodeNeeded, SampleChoices, can_skip, keyframes, mark_needed
+from fastface.video.packet_skipping import FullDecodeNeeded, can_skip, keyframes, mark_needed
 
 _MAX_READ_FAILURES = 100
 """Number of failed reads in a row after which a file has ended, whatever length it declares."""
@@ -64,7 +64,6 @@ class PyavSource:
         self._threads = threads
         self._alive = alive
         self._refreshed: set[int] = set()
-        self._choices: SampleChoices | None = None
         self._read_seconds = 0.0
         self._shapes: FrameShapes | None = None
 
@@ -108,11 +107,9 @@ class PyavSource:
                 account.reached_end()
                 break
             flagged = account.take(frame, pts)
+            if pts < wanted or (unit.sampling.keyframes and not self._is_keyframe(frame)):
+                continue
             time = info.frame_time(pts)
-            if pts < wanted or (self._choices is not None and pts < self._choices.find_first(unit, pts, time)):
-                continue
-            if unit.sampling.keyframes and not self._is_keyframe(frame):
-                continue
             if period is not None:
                 wanted = info.start_pts + ceil((time // period + 1) * period / info.time_base)
             yield SampledFrame(pts, time, self._content(frame), flagged, self._get_info(frame))
@@ -125,7 +122,6 @@ class PyavSource:
         start = self._info.start_pts + ceil(unit.start / self._info.time_base)
         for place in self._places(start):
             account.begin_again()
-            self._choices = None
             with open_video(self._info.path) as (container, stream):
                 packets = only_pictures(self._packets(container, stream, account), stream, account.count_skipped)
                 if place is not None:
@@ -160,12 +156,11 @@ class PyavSource:
     def _decode(self, packets: Iterator[Any], stream: Any, unit: Unit, account: DecodeStats) -> Iterator[Any]:
         """Yield the frames of packets in display order; frames that no sample needs may be skipped."""
         self._prepare(stream)
-        until = declared_until(stream)
+        until = _declared_until(stream)
         if unit.sampling.keyframes:
             needed = _all_needed(self._note_error(packets))
         elif can_skip(self._info, unit):
-            self._choices = SampleChoices(stream.codec_context)
-            needed = mark_needed(packets, self._info, unit, until, self._choices)
+            needed = mark_needed(packets, self._info, unit, until)
         else:
             needed = _all_needed(packets)
         return _decode(watch_steps(needed, self._info, until), stream.codec_context, self._info, account)
@@ -179,7 +174,7 @@ class PyavSource:
         self._prepare(stream)
         if _counts_times(stream):
             raise FullDecodeNeeded
-        index = _indexed_keyframes(stream), declared_until(stream)
+        index = _indexed_keyframes(stream), _declared_until(stream)
         alone = keyframes(packets, self._info, unit, account, index)
         return _decoded_alone(alone, stream.codec_context, self._info)
 
@@ -276,7 +271,7 @@ def _indexed_keyframes(stream: Any) -> frozenset[int]:
     return frozenset(entry.timestamp for entry in stream.index_entries if entry.is_keyframe)
 
 
-def declared_until(stream: Any) -> int | None:
+def _declared_until(stream: Any) -> int | None:
     """Return the decoding time up to which the container declares gaps; a long step before it is the film's own."""
     container = stream.container.format.name
     if container.startswith("matroska"):

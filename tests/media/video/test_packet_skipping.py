@@ -1,15 +1,10 @@
-"""Skipping frames that no sample needs: the samples are the right frames, bit for bit, and fewer frames are decoded.
+"""Leaving frames out that no sample needs: the samples are the same, bit for bit, and fewer frames are decoded."""
 
-The right frames come from ffprobe's list of reference frames.
-"""
-
-import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,10 +14,11 @@ from index_tools import plain_info
 from media_tools import run_ffmpeg
 
 from fastface.types import Sampling, Unit
+from fastface.video import pyav
 from fastface.video.decode import open_source
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
-from fastface.video.packet_skipping import SampleChoices, can_skip, mark_needed
+from fastface.video.packet_skipping import can_skip, mark_needed
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
 
@@ -33,79 +29,51 @@ DECLARED = 1 << 62
 """The container tells itself what is missing: steps in time are the film's own."""
 
 
-class FakePacket(bytes):
-    """An H.264 packet of one slice, with the times that it is judged by."""
+@dataclass(frozen=True)
+class FakePacket:
+    """What a packet is judged by."""
 
     pts: int | None
     dts: int | None
-    is_reference: bool
-
-    def __new__(cls, pts: int | None, dts: int | None, *, is_reference: bool = True) -> "FakePacket":
-        # The first byte of a slice: nal_ref_idc 3 or 0, type 1.
-        made = super().__new__(cls, bytes([0, 0, 1, 0x61 if is_reference else 0x01, 0x88]))
-        made.pts, made.dts, made.is_reference = pts, dts, is_reference
-        return made
-
-
-def _choices() -> SampleChoices:
-    return SampleChoices(SimpleNamespace(name="h264", extradata=None))
 
 
 def _marks(packets: list[FakePacket]) -> list[tuple[FakePacket, bool]]:
-    return list(mark_needed(iter(packets), INFO, UNIT, DECLARED, _choices()))
+    return list(mark_needed(iter(packets), INFO, UNIT, DECLARED))
 
 
 @st.composite
 def _streams(draw: st.DrawFn) -> list[FakePacket]:
-    """Frames shown at uneven times, decoded in groups whose last one comes first, as B-frames make it.
-
-    Other frames refer to the last one of each group, and perhaps to others.
-    """
+    """Frames shown at uneven times, decoded in groups whose last one comes first, as B-frames make it."""
     steps = draw(st.lists(st.integers(1, 400), min_size=1, max_size=60))
     times = [INFO.start_pts + sum(steps[: i + 1]) for i in range(len(steps))]
     order: list[int] = []
-    references: set[int] = set()
     while len(order) < len(times):
         size = draw(st.integers(1, 5))
         group = times[len(order) : len(order) + size]
-        references |= {group[-1]} | {time for time in group if draw(st.booleans())}
         order += [group[-1], *draw(st.permutations(group[:-1]))]
     # Decoded at the time of the earliest frame not shown yet, at the latest.
     lateness = draw(st.integers(0, 500))
     dts = [min(order[i:]) - lateness for i in range(len(order))]
     without = draw(st.integers(0, 3))
     return [
-        FakePacket(pts, None if i < without else when, is_reference=pts in references)
-        for i, (pts, when) in enumerate(zip(order, dts, strict=True))
+        FakePacket(pts, None if i < without else when) for i, (pts, when) in enumerate(zip(order, dts, strict=True))
     ]
 
 
 @given(_streams())
-def test_the_first_reference_of_each_cell_is_needed_and_hardly_another(packets: list[FakePacket]) -> None:
+def test_the_first_frame_of_each_cell_is_needed_and_hardly_another(packets: list[FakePacket]) -> None:
     marks = _marks(packets)
     assert [packet for packet, _ in marks] == packets
-    cells: dict[int, FakePacket] = {}
-    for packet in sorted(packets, key=lambda packet: (not packet.is_reference, packet.pts)):
+    cells: dict[int, int] = {}
+    for packet in packets:
         assert packet.pts is not None
-        cells.setdefault((packet.pts - INFO.start_pts) // 200, packet)
-    wanted = {packet.pts for packet in cells.values()}
+        cell = (packet.pts - INFO.start_pts) // 200
+        cells[cell] = min(cells.get(cell, packet.pts), packet.pts)
     needed = [packet.pts for packet, is_needed in marks if is_needed]
+    assert set(cells.values()) <= set(needed)
     # The last few are always decoded, and whatever cannot be judged before the end.
-    waiting = 4 + sum(packet.dts is None or packet.pts > packets[-1].dts for packet in packets if packet.pts)
-    assert len(wanted - set(needed[:-waiting])) <= waiting
-    assert len(set(needed) - wanted) <= waiting
-
-
-def test_a_frame_without_references_is_the_sample_of_a_cell_that_has_no_other() -> None:
-    # Two temporal layers: every second frame is no reference. Cells of 200 ticks, frames every 150.
-    packets = [FakePacket(100 + 150 * i, 100 + 150 * i, is_reference=i % 2 == 0) for i in range(40)]
-    choices = _choices()
-    needed = [
-        packet.pts for packet, is_needed in mark_needed(iter(packets), INFO, UNIT, DECLARED, choices) if is_needed
-    ]
-    # By hand, ticks from the first frame: 0 | 300 | 450 (no reference in its cell) | 600 | 900 | 1050 …
-    assert needed[:6] == [100, 400, 550, 700, 1000, 1150]
-    assert [choices.chosen[cell] for cell in (0, 1, 2, 3, 4, 5)] == [100, 400, 550, 700, 1000, 1150]
+    waiting = sum(packet.dts is None or packet.pts > packets[-1].dts for packet in packets if packet.pts)
+    assert len(set(needed) - set(cells.values())) <= 4 + waiting
 
 
 @pytest.mark.parametrize(
@@ -125,9 +93,7 @@ def test_what_is_kept_does_not_grow_with_the_film() -> None:
         for i in range(30_000):
             yield FakePacket(100 + 100 * i, 100 + 100 * i)
 
-    assert sum(needed for _, needed in mark_needed(packets(), INFO, UNIT, DECLARED, _choices())) == pytest.approx(
-        15_000, abs=4
-    )
+    assert sum(needed for _, needed in mark_needed(packets(), INFO, UNIT, DECLARED)) == pytest.approx(15_000, abs=4)
 
 
 def test_only_where_a_packet_is_a_frame() -> None:
@@ -140,7 +106,7 @@ def test_only_where_a_packet_is_a_frame() -> None:
 Samples = list[tuple[int, Fraction, bool, str]]
 
 
-def _samples(path: Path, period: Fraction | None) -> tuple[Samples, list[UnitReport]]:
+def _samples(path: Path, period: Fraction) -> tuple[Samples, list[UnitReport]]:
     found = probe(VideoFile(path, path.name), 10**8)
     samples: Samples = []
     reports = []
@@ -165,50 +131,27 @@ FILMS = {
 }
 
 
-def _references(path: Path) -> set[int]:
-    """pts of the frames that ffprobe decodes if it leaves out all that no other frame refers to."""
-    asked = ["-v", "error", "-skip_frame", "noref", "-select_streams", "v:0"]
-    shown = ["-show_entries", "frame=pts", "-of", "csv=p=0", str(path)]
-    lines = subprocess.run(["ffprobe", *asked, *shown], check=True, capture_output=True, text=True).stdout.split()
-    return {int(line.strip(",")) for line in lines}
-
-
-_TAIL = Fraction(12, 25)
-"""Seconds before the end in which all frames are decoded: the sample of a cell is then its first frame."""
-
-
-def _expected(frames: Samples, references: set[int], period: Fraction) -> Samples:
-    """The first reference of each cell, else its first frame; without the cells at the end of the film."""
-    cells: dict[int, list[tuple[int, Fraction, bool, str]]] = {}
-    for frame in frames:
-        cells.setdefault(int(frame[1] // period), []).append(frame)
-    wanted = (next((frame for frame in cell if frame[0] in references), cell[0]) for cell in cells.values())
-    return [frame for frame in wanted if frame[1] < frames[-1][1] - _TAIL]
-
-
 @pytest.mark.parametrize("period", [Fraction(1, 5), Fraction(3, 2), Fraction(1, 12)])
 @pytest.mark.parametrize("name", sorted(FILMS))
-def test_samples_are_the_first_references_of_their_cells(tmp_path: Path, name: str, period: Fraction) -> None:
+def test_samples_are_the_same_as_when_all_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, period: Fraction
+) -> None:
     drawn = ["-f", "lavfi", "-i", "testsrc2=size=160x96:rate=25:duration=6"]
     run_ffmpeg([*drawn, *FILMS[name], tmp_path / name])
     samples, reports = _samples(tmp_path / name, period)
-    frames, all_reports = _samples(tmp_path / name, None)
+    monkeypatch.setattr(pyav, "can_skip", lambda info, unit: False)
+    all_samples, all_reports = _samples(tmp_path / name, period)
     assert len(samples) > 3
-    expected = _expected(frames, _references(tmp_path / name), period)
-    assert len(expected) > 2
-    assert samples[: len(expected)] == expected
-    assert set(samples) <= set(frames)
-    assert len({frame[1] // period for frame in samples}) == len(samples) == len({f[1] // period for f in frames})
-    assert sum(report.covered for report in reports) == sum(report.covered for report in all_reports)
+    assert samples == all_samples
+    assert [report.covered for report in reports] == [report.covered for report in all_reports]
     assert sum(r.decoded for r in reports) < 0.85 * sum(r.decoded for r in all_reports)
 
 
-def test_samples_of_real_films_are_their_references(shared_media: Path) -> None:
+def test_samples_of_real_films_are_the_same(shared_media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = shared_media / "clips" / "azvi_testhyland.mp4"
     samples, reports = _samples(path, Fraction(1, 5))
-    frames, all_reports = _samples(path, None)
+    monkeypatch.setattr(pyav, "can_skip", lambda info, unit: False)
+    all_samples, all_reports = _samples(path, Fraction(1, 5))
     assert len(samples) == 51
-    expected = _expected(frames, _references(path), Fraction(1, 5))
-    assert samples[: len(expected)] == expected
-    assert len(expected) > 45
+    assert samples == all_samples
     assert sum(r.decoded for r in reports) < 0.7 * sum(r.decoded for r in all_reports)
