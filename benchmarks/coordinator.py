@@ -30,8 +30,8 @@ from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings
 from fastface.pipeline.process_pool import PoolSizes, ProcessPool
 from fastface.pipeline.ring import RingShape
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.index_settings import IndexSettings
-from fastface.runtime.observer import Observer
 from fastface.video.discover import VideoFile
 
 WORKERS = 2

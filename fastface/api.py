@@ -12,11 +12,11 @@ from fastface.commands import merge as merging
 from fastface.commands import people as census
 from fastface.commands import pick as picking
 from fastface.commands import run as workflows
-from fastface.commands.finish_command import finish_command
+from fastface.commands.nights.finish_command import finish_command
 from fastface.commands.people import PeopleResult
 from fastface.config import Config, load_config
 from fastface.fleet.merge import MergeResult
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.run_report import EnrollResult, RunResult
 from fastface.runtime.saved_settings import networks_alone, read_remembered
 

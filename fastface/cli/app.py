@@ -30,9 +30,9 @@ COMMANDS = {
     "merge": "merge.merge",
     "bench": "evaluation.bench.bench",
     "doctor": "doctor.doctor",
-    "forget": "forget.forget",
-    "prune": "prune.prune",
-    "purge": "purge.purge",
+    "forget": "removal.forget.forget",
+    "prune": "removal.forget.prune",
+    "purge": "removal.purge.purge",
     "demo": "demo.demo",
     "models": "models.app",
 }

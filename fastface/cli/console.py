@@ -21,9 +21,9 @@ from fastface.diagnostics.dry_run import Preview
 from fastface.export.tables.results import span_object
 from fastface.index.video_state import STATE_WORDS, describe_state
 from fastface.names import is_shown, pluralize, valid_text
-from fastface.runtime.bottleneck import describe_bottleneck
-from fastface.runtime.observer import BarObserver, FailureObserver, Observer
-from fastface.runtime.progress import clock_text
+from fastface.runtime.events.bottleneck import describe_bottleneck
+from fastface.runtime.events.observer import BarObserver, FailureObserver, Observer
+from fastface.runtime.events.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
 from fastface.types import Span
 

@@ -39,7 +39,7 @@ from fastface.diagnostics.preflight import look_at_index
 from fastface.errors import ConfigError
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext, open_context
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 
 Correction = Literal["merge", "split", "reject", "restore"]
 

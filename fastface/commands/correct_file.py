@@ -20,7 +20,7 @@ from fastface.index.ledger import Ledger
 from fastface.names import pluralize, shorten_lines
 from fastface.review.decision_file import TakenDecisions, keep_decisions, read_decisions
 from fastface.runtime.context import RunContext
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_index
 from fastface.search.decision_store import DecisionStore
 

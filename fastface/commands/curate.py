@@ -22,7 +22,7 @@ from fastface.gallery.nearest import match_nearest
 from fastface.gallery.reference_set import ReferenceSet
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.run_report import CLEAN, SOME_NOT_DONE
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Gallery

@@ -12,8 +12,8 @@ from fastface.demo.persons import ADA, BO, CLEO
 from fastface.demo.scripts import demo_script
 from fastface.errors import FastfaceError
 from fastface.export.crops.crops import save_picture
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.networks import cache_folder
-from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import RunResult
 
 _PERSONS = (ADA, BO, CLEO)

@@ -19,8 +19,8 @@ from fastface.index.photos import PhotoIndex
 from fastface.pipeline.messages import Role, with_network_precision
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.runtime.engines import ready_networks
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.networks import Networks
-from fastface.runtime.observer import Observer
 from fastface.runtime.run_report import EnrollResult
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Faces, Gallery, PhotoFaces

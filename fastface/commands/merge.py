@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastface.fleet.merge import MergeResult, merge_folders
 from fastface.fleet.views import find_view, join, locate_view
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 
 
 def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = True) -> MergeResult:

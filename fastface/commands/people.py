@@ -26,7 +26,7 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.store import VideoIndex
 from fastface.names import pluralize, shorten_lines
 from fastface.runtime.context import RunContext, open_context
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.types import Bodies, Faces, HitKind, Hits, Person
 
 _MOST_REMARKS = 20

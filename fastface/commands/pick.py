@@ -39,7 +39,7 @@ from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
 from fastface.runtime.context import RunContext, open_context
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.run_report import RunResult
 from fastface.search.earlier_answers import keep_earlier_answer
 from fastface.search.searcher import VideoFindings, scanned_pictures

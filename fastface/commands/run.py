@@ -17,9 +17,9 @@ import numpy as np
 from fastface.commands.answer import write_answer
 from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
-from fastface.commands.night import begin_night, write_night
+from fastface.commands.nights.night import begin_night, write_night
+from fastface.commands.nights.watch import watch
 from fastface.commands.report import finish_report
-from fastface.commands.watch import watch
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import FastfaceError, InterruptError
@@ -36,8 +36,8 @@ from fastface.indexing.video_names import list_waiting, settle_videos
 from fastface.names import pluralize, shorten_lines
 from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext, describe_fresh, open_context
-from fastface.runtime.metrics import observe_metrics
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.metrics import observe_metrics
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
@@ -82,11 +82,11 @@ def run(
         InterruptError: The user stopped the run; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
-    search = partial(_run, targets=targets, out=out, observer=observer, command=command)
+    search = partial(_scan_and_find, targets=targets, out=out, observer=observer, command=command)
     return watch(config, inputs, out, observer, search) if config.run.watch else search(config, inputs)
 
 
-def _run(
+def _scan_and_find(
     config: Config,
     inputs: Sequence[str] | Discovery,
     *,

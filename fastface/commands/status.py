@@ -14,8 +14,8 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import UnitRecord, VideoState
 from fastface.index.video_state import SEARCHED_STATES, describe_state
 from fastface.names import valid_text
+from fastface.runtime.events.progress import ScanProgress, VideoProgress
 from fastface.runtime.output_folder import find_holder
-from fastface.runtime.progress import ScanProgress, VideoProgress
 from fastface.runtime.stand_ins import list_names
 from fastface.search.decision_store import DecisionStore
 from fastface.search.earlier_answers import Answer, read_answers

@@ -1,6 +1,6 @@
 """Write the faces and bodies of a chosen person as one `.npz` for other tools, without pickles and embeddings.
 
-`commands.pick` writes it and `commands.forget` edits it. Arrays, for n faces and m bodies without a visible face:
+`commands.pick` writes it; `commands.removal.forget` edits it. Arrays, for n faces and m bodies without a visible face:
 
     schema_version ()       int64
     name           ()       text     name of the person

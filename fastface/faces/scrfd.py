@@ -1,7 +1,7 @@
 """Detect faces with SCRFD: batches of canvases in, boxes and landmarks out.
 
 `analyse`, `looks` and `turning` call `Detector`. The network itself decodes and ranks its anchors; see
-`models.graph_detector`. This module applies the threshold and suppresses overlapping boxes.
+`models.detectors.graph_detector`. This module applies the threshold and suppresses overlapping boxes.
 """
 
 from collections.abc import Sequence

@@ -111,16 +111,16 @@ class _Videos:
             if video is None:
                 left.append(record)
             else:
-                self._put(video, Scan(folder, record))
+                self._add_scan(video, Scan(folder, record))
         for record in left:
             alike = self._by_content.get(record.fingerprint, ()) if record.fingerprint else ()
             video = next((one for one in alike if not one.has(folder)), None)
             if video is None:
                 video = _Video()
                 self.all.append(video)
-            self._put(video, Scan(folder, record))
+            self._add_scan(video, Scan(folder, record))
 
-    def _put(self, video: _Video, scan: Scan) -> None:
+    def _add_scan(self, video: _Video, scan: Scan) -> None:
         video.scans.append(scan)
         at_path = self._by_path.setdefault(scan.record.path, [])
         with_content = self._by_content.setdefault(scan.record.fingerprint, [])

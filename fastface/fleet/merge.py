@@ -5,29 +5,32 @@ to be taken over wait in the ledger like videos to scan. So `status` and searche
 the same merge, or a scan, continues. A second merge takes over only what is new.
 """
 
+import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.distribution import VERSION
-from fastface.errors import ConfigError
+from fastface.errors import ConfigError, FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import link_or_copy, private_folder, write_atomic
 from fastface.fleet.film_plan import TARGET, FilmPlan, MergedVideo, Scan, plan_films
 from fastface.fleet.knowledge import KnowledgeFolder, merge_knowledge
-from fastface.fleet.origins import Origin, read_origins, write_origins
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import valid_text
-from fastface.runtime.event_log import open_event_log
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.event_log import open_event_log
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, hold_to_read, require_free
 from fastface.runtime.shutdown import StopRequest, interruptible
 
 _SETTINGS = "settings.json"
+_ORIGINS_VERSION = 1
+"""Version of OUT/.fastface/origins.json: {"schema_version", "folders": paths, "videos": {name in OUT: [place in
+`folders`, its fingerprint]}}. Without it, the scan of a file before a change would stay beside the new scan."""
 _MOST_NOTES = 20
 
 
@@ -299,3 +302,57 @@ def _describe_settings(every: Mapping[int, _Folder], plan: FilmPlan) -> str:
         "faces are comparable, but one scan may find what another one misses; scan all again with the same settings "
         "to treat all videos alike"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Origin of a video that was merged."""
+
+    folder: str  # path of the merged folder
+    fingerprint: str  # of the video; a scan in the target itself may have replaced it since
+
+
+def read_origins(state: Path) -> dict[str, Origin]:
+    """Return {name of a video in OUT: its origin}; empty if nothing was merged.
+
+    Raises:
+        FaceIndexError: The file is damaged.
+    """
+    path = _origins_path(state)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["schema_version"] != _ORIGINS_VERSION:
+            raise ValueError(f"version {found['schema_version']}")
+        folders = [str(folder) for folder in found["folders"]]
+        videos = found["videos"].items()
+        return {str(name): Origin(folders[place], str(fingerprint)) for name, (place, fingerprint) in videos}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise FaceIndexError(
+            f"cannot read {str(path)!r}: {error}; remove it: then outdated scans of changed videos may stay"
+        ) from error
+
+
+def write_origins(state: Path, origins: Mapping[str, Origin], gone: Iterable[str]) -> None:
+    """Add the origins of some videos, and remove other videos.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    before, removed = read_origins(state), set(gone)
+    videos = {name: one for name, one in before.items() if name not in removed} | dict(origins)
+    if videos == before:
+        return
+    folders = sorted({one.folder for one in videos.values()})
+    place = {folder: number for number, folder in enumerate(folders)}
+    content = {
+        "schema_version": _ORIGINS_VERSION,
+        "folders": folders,
+        "videos": {name: [place[one.folder], one.fingerprint] for name, one in videos.items()},
+    }
+    write_atomic(_origins_path(state), json.dumps(content) + "\n", private=True)
+
+
+def _origins_path(state: Path) -> Path:
+    return state / "origins.json"

@@ -18,7 +18,7 @@ from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.fleet.merge import MergeResult, check_folders, merge_folders
 from fastface.names import safe_name
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 
 FOLDER = "joined"
 _DIGEST_LENGTH = 8

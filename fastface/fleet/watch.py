@@ -1,6 +1,6 @@
 """Choose the files of a growing folder that are complete, and see whether any of them is new.
 
-`commands.watch` calls it at each look. A look lists folders and decodes nothing.
+`commands.nights.watch` calls it at each look. A look lists folders and decodes nothing.
 """
 
 import os
@@ -21,7 +21,7 @@ _Content = tuple[tuple[str, int, int], ...]  # (name, bytes, time of change in n
 
 @dataclass(frozen=True, slots=True)
 class _Video:
-    """What a folder shows of a video without opening it."""
+    """Facts about a video that are visible without opening it."""
 
     content: _Content
     files: frozenset[tuple[int, int]]  # (device, inode) of each file
@@ -67,7 +67,7 @@ class FolderWatch:
             elapsed: Seconds of a monotonic clock.
             clock: Seconds since 1970.
         """
-        there = {file: video for file in found.videos if (video := _read(file)) is not None}
+        there = {file: video for file in found.videos if (video := _read_facts(file)) is not None}
         self._seen = {file.path: self._first_seen(file.path, video, elapsed) for file, video in there.items()}
         contents = {file.path: video.content for file, video in there.items()}
         steady = [file for file, video in there.items() if self._is_steady(file.path, video, elapsed, clock)]
@@ -105,8 +105,8 @@ class FolderWatch:
         return elapsed - first_seen >= self._interval or clock - video.changed >= self._interval
 
 
-def _read(file: VideoFile) -> _Video | None:
-    """Return what is visible of a video; None if it is gone."""
+def _read_facts(file: VideoFile) -> _Video | None:
+    """Read the facts about a video; None if it is gone."""
     try:
         paths = sequence_files(file.path) if file.sequence else [file.path]
         facts = [(path.name, path.stat()) for path in paths]

@@ -30,8 +30,8 @@ from fastface.pipeline.events import (
 )
 from fastface.pipeline.messages import VideoProbed, VideoRefused
 from fastface.runtime.context import RunContext
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.index_settings import IndexSettings, build_index_settings
-from fastface.runtime.observer import Observer
 from fastface.runtime.stand_ins import move_video, put_moved
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile

@@ -13,7 +13,7 @@ from pathlib import Path
 from fastface.errors import InputError
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
-from fastface.video.fingerprint import fingerprint, fingerprint_start, read_stamp, size_of
+from fastface.video.fingerprint import fingerprint, fingerprint_start, read_size, read_stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def list_waiting(
             continue
         name = record.video_id
         if holder := taken.get(casefold_name(name)):
-            if size_of(_read_stamp(holder.path)) == size_of(_read_stamp(record.path)):
+            if read_size(_read_stamp(holder.path)) == read_size(_read_stamp(record.path)):
                 continue
             name = with_path_digest(name, str(record.path))
         waiting.append(VideoFile(record.path, name))
@@ -185,10 +185,10 @@ def _identify(files: Iterable[VideoFile], known: Iterable[VideoRecord], names: I
     records = [record for record in known if record.fingerprint]
     remembered = {name.path: (name.stamp, name.fingerprint) for name in names}
     remembered |= {record.path: (record.stamp, record.fingerprint) for record in records}
-    stamps = {file.path: stamp for file in files if size_of(stamp := _read_stamp(file.path)) > 0}
+    stamps = {file.path: stamp for file in files if read_size(stamp := _read_stamp(file.path)) > 0}
     found = {path: remembered[path][1] for path, stamp in stamps.items() if remembered.get(path, ("",))[0] == stamp}
-    sizes = Counter(map(size_of, stamps.values())) + Counter({size_of(record.fingerprint) for record in records})
-    unsure = [path for path, stamp in stamps.items() if path not in found and sizes[size_of(stamp)] > 1]
+    sizes = Counter(map(read_size, stamps.values())) + Counter({read_size(record.fingerprint) for record in records})
+    unsure = [path for path, stamp in stamps.items() if path not in found and sizes[read_size(stamp)] > 1]
     starts = dict(_read_all(unsure, fingerprint_start))
     counts = Counter(starts.values())
     counts.update({one.rpartition("-")[0] for one in (*found.values(), *(record.fingerprint for record in records))})

@@ -89,7 +89,7 @@ def _prepare(path: Path, cache_folder: Path, kind: _Prepared) -> Path:
 
 
 def _rewritten(path: Path, content: bytes, kind: _Prepared) -> bytes:
-    from fastface.models.graph_detector import rewrite_detector  # noqa: PLC0415 - see the module's docstring
+    from fastface.models.detectors.graph_detector import rewrite_detector  # noqa: PLC0415 - see the module's docstring
     from fastface.models.graph_person import rewrite_person  # noqa: PLC0415
     from fastface.models.graph_read import judge_graph, parse_graph  # noqa: PLC0415
     from fastface.models.graph_recogniser import rewrite_recogniser  # noqa: PLC0415

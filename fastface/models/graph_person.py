@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastface.errors import ModelError
+from fastface.models.detectors.graph_rows import MAX_ROWS
 from fastface.models.dynamic_shapes import free_batch
 from fastface.models.facts import PersonFamily
 from fastface.models.graph_edit import (
@@ -32,7 +33,6 @@ from fastface.models.graph_edit import (
     tensor_info,
 )
 from fastface.models.graph_input import PICTURES
-from fastface.models.graph_rows import MAX_ROWS
 
 PERSONS = f"{SCOPE}persons"
 

@@ -11,13 +11,13 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import version_converter
 
 from fastface.errors import ModelError
+from fastface.models.detectors.graph_centerface import NUM_CENTER_OUTPUTS, find_center_heads
+from fastface.models.detectors.graph_detector import find_heads
+from fastface.models.detectors.graph_yunet import NUM_YUNET_OUTPUTS, find_yunet_levels
 from fastface.models.dynamic_shapes import free_resizes
 from fastface.models.facts import GraphFacts
-from fastface.models.graph_centerface import NUM_CENTER_OUTPUTS, find_center_heads
-from fastface.models.graph_detector import find_heads
 from fastface.models.graph_edit import FLOAT, Shape, infer_shapes, network_inputs, read_shape
 from fastface.models.graph_person import find_family
-from fastface.models.graph_yunet import NUM_YUNET_OUTPUTS, find_yunet_levels
 from fastface.types import ALIGNED_SIZE, ALIGNED_SIZES, OPENVINO_ALIGNED_SIZE
 
 _LEAST_OPSET = 11

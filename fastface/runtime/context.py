@@ -19,9 +19,9 @@ from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive, open_track_archive, remove_track_archive
 from fastface.names import pluralize
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.event_log import open_event_log
+from fastface.runtime.events.event_log import open_event_log
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.networks import Networks
-from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import EARLIER, OutputFolder
 from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome

@@ -53,10 +53,12 @@ def fingerprint(path: Path) -> str:
     try:
         for part in parts:
             with part.path.open("rb") as file:
-                for number, block in enumerate(_read_blocks(file, part)):
+                blocks = _read_blocks(file, part)
+                first = next(blocks)
+                start.update(b"" if part.name else first)
+                digest.update(first)
+                for block in blocks:
                     digest.update(block)
-                    if number == 0 and not part.name:
-                        start.update(block)
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror}") from error
     return f"{_num_bytes(parts)}-{start.hexdigest()[:_START_DIGITS]}-{digest.hexdigest()[:_CONTENT_DIGITS]}"
@@ -96,7 +98,7 @@ def read_stamp(path: Path) -> str:
     return f"{_num_bytes(parts)}-sequence-{hashlib.sha256(listed).hexdigest()[:_START_DIGITS]}"
 
 
-def size_of(text: str) -> int:
+def read_size(text: str) -> int:
     """Return the bytes of the video with this fingerprint or stamp; -1 for an empty text."""
     size = text.partition("-")[0]
     return int(size) if size.isdecimal() else -1
@@ -114,7 +116,7 @@ def is_unchanged(path: Path, content: str, stamp: str) -> bool:
         InputError: The file cannot be read.
     """
     now = read_stamp(path)
-    return now == stamp or (size_of(now) == size_of(content) and fingerprint(path) == content)
+    return now == stamp or (read_size(now) == read_size(content) and fingerprint(path) == content)
 
 
 def _list_parts(path: Path) -> list[_Part]:

@@ -14,7 +14,7 @@ from fastface.commands.run import scan
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 
 PER_PERSON = 6
 

@@ -28,7 +28,7 @@ from fastface.curation import reader_process as curate_process
 from fastface.errors import WorkerError
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder
 
 KILLER = "killer.png"

@@ -22,8 +22,8 @@ from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.task_pool import serve_tasks
 from fastface.runtime import engines, networks
 from fastface.runtime.engines import engine_jobs, ready_networks
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.networks import Networks, open_networks
-from fastface.runtime.observer import Observer
 from fastface.runtime.resources import choose_layout
 
 H200 = DeviceInfo("onnxruntime", "TensorRT", "float16", "H200", "TensorRT 10.13.3", compute_capability="9.0")

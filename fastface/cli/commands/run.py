@@ -36,8 +36,8 @@ from fastface.cli.options import (
     Invocation,
     with_settings,
 )
-from fastface.commands.finish_command import finish_command
 from fastface.commands.merge import locate_joined, open_joined
+from fastface.commands.nights.finish_command import finish_command
 from fastface.commands.run import find as find_workflow
 from fastface.commands.run import run as run_workflow
 from fastface.commands.run import scan as scan_workflow

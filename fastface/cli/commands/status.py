@@ -12,7 +12,7 @@ from fastface.cli.options import Invocation, with_settings
 from fastface.commands.status import Status, read_status
 from fastface.index.video_state import STATE_WORDS
 from fastface.names import clean_text, pluralize, shorten_lines
-from fastface.runtime.progress import clock_text, speed_text
+from fastface.runtime.events.progress import clock_text, speed_text
 
 _MOST_LINES = 20
 _MOST_SCANS = 5

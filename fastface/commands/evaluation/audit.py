@@ -40,8 +40,8 @@ from fastface.review.audit_moments import LastAnswer, Moments, VideoMoments, rea
 from fastface.review.audit_page import MomentPicture, write_audit_page
 from fastface.review.estimates import AuditEstimates, estimate_audit
 from fastface.review.sampling import Stratum, allocate, choose_rows, stream
-from fastface.runtime.event_log import open_event_log
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.event_log import open_event_log
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_free, require_ledger
 from fastface.runtime.resources import num_cores
 from fastface.runtime.shutdown import interruptible

@@ -18,8 +18,8 @@ from fastface.diagnostics.dry_run import Preview
 from fastface.errors import FastfaceError, ModelError
 from fastface.files import atomic_path, write_atomic
 from fastface.names import pluralize
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.networks import open_networks, resolve_first_card
-from fastface.runtime.observer import Observer
 from fastface.runtime.output_folder import discover_inputs
 from fastface.runtime.precisions import describe_device, describe_networks
 from fastface.runtime.resources import tree_memory

@@ -28,7 +28,7 @@ from fastface.gallery.trials import PhotoTrials, Trials, join_trials, photo_tria
 from fastface.impostors import ImpostorDistribution
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.engines import ready_networks
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import check_writable, require_index
 from fastface.runtime.shutdown import interruptible
 from fastface.search.archive_survey import build_rule, observe_archive

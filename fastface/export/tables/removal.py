@@ -1,6 +1,6 @@
 """Remove videos from the tables of an existing answer.
 
-`commands.forget` calls it. Each table is replaced atomically.
+`commands.removal.forget` calls it. Each table is replaced atomically.
 """
 
 import csv

@@ -51,7 +51,7 @@ class Node:
             self._answer([NodeFailed("ConfigError", f"it has fastface {VERSION}, and this machine {version}")])
             return
         first = pickle.loads(settings)  # noqa: S301 - of our own driver
-        self._thread = Thread(target=self._run, args=[first], name="coordinator", daemon=True)
+        self._thread = Thread(target=self._coordinate, args=[first], name="coordinator", daemon=True)
         self._thread.start()
 
     def give(self, orders: bytes) -> None:
@@ -89,7 +89,7 @@ class Node:
 
     # ── the coordinator's thread ────────────────────────────────────────────────────────────────────────────────────
 
-    def _run(self, settings: NodeSettings) -> None:
+    def _coordinate(self, settings: NodeSettings) -> None:
         """Run the thread's top frame: every error becomes an answer."""
         try:
             self._serve(settings)

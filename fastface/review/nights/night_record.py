@@ -1,6 +1,7 @@
 """Store what the last finished run of an output folder has reported, in OUT/.fastface/nights.json.
 
-`commands.night` compares the folder with the record at the end of each `run` and `scan`. The differences are the news.
+`commands.nights.night` compares the folder with the record at the end of each `run` and `scan`. The differences are
+the news.
 
 A killed run must neither lose news nor hide that news is old:
 
@@ -51,7 +52,7 @@ class KnownSpans:
 
 @dataclass(frozen=True, slots=True)
 class NightRecord:
-    """What the last finished run has reported.
+    """The state that the last finished run has reported.
 
     Attributes:
         reported: Start of that run, ISO 8601 in UTC; empty if no run has finished.

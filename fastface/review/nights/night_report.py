@@ -1,7 +1,7 @@
 """Build the report of a night: what is new since the last finished run of the output folder. Pure but for its file.
 
-`commands.night` writes it as OUT/night.json at the end of each `run` and `scan`; the report page and `forget` read it.
-docs/outputs.md lists its keys.
+`commands.nights.night` writes it as OUT/night.json at the end of each `run` and `scan`. The report page and `forget`
+read it. docs/outputs.md lists its keys.
 """
 
 import json
@@ -79,7 +79,7 @@ class LeftVideo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightReport:
-    """What is new since the last finished run.
+    """News since the last finished run.
 
     Attributes:
         command: run or scan.

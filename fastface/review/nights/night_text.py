@@ -1,6 +1,6 @@
 """Format the report of a night as plain text for a mail: at most 60 lines, the most urgent first. Pure.
 
-`commands.night` writes it as OUT/night.txt and prints it; the report page shows it. Times are local.
+`commands.nights.night` writes it as OUT/night.txt and prints it; the report page shows it. Times are local.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from datetime import datetime
 from fastface.index.video_state import STATE_WORDS, describe_state
 from fastface.names import clean_text, pluralize, shorten_lines
 from fastface.review.nights.night_report import NightFailure, NightReport, Sighting
-from fastface.runtime.progress import clock_text
+from fastface.runtime.events.progress import clock_text
 
 _MOST_FAILURES, _MOST_SIGHTINGS, _MOST_VIDEOS, _MOST_LEFT, _MOST_KNOWN = 10, 16, 6, 4, 4
 """Maximum lines of each part. With headings, empty lines and "and N more", all are at most 60 lines."""

@@ -8,7 +8,7 @@ import sys
 
 _SCAN = """
 from fractions import Fraction
-from fastface.runtime.observer import BarObserver
+from fastface.runtime.events.observer import BarObserver
 bars = BarObserver()
 bars.begin(2)
 bars.video_begun("long.mp4", Fraction(60), 0.0)

@@ -17,7 +17,7 @@ from fastface.commands.run import find, scan
 from fastface.config import Config, load_config
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import open_context
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.types import Faces
 
 FRIENDS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")

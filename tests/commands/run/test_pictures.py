@@ -15,7 +15,7 @@ from fastface.demo.film import draw_photo
 from fastface.demo.persons import ADA, BO
 
 
-def size_of(path: Path) -> tuple[int, int]:
+def read_size(path: Path) -> tuple[int, int]:
     with Image.open(path) as picture:
         return picture.size
 
@@ -32,7 +32,7 @@ def test_pictures_of_many_sizes_are_looked_at_each_in_its_own(
     with Image.open(next(person.iterdir())) as photo:  # a thumbnail comes first: nothing of the others may shrink
         photo.convert("RGB").resize((64, 64)).save(folder / "0.png")
     pictures = sorted(path for path in folder.iterdir() if path.name != "0.png")
-    sizes = {size_of(path) for path in pictures}
+    sizes = {read_size(path) for path in pictures}
     assert len(sizes) > 3
     wanted = ("--crops", "face", "--clips", "none", "--models", shared_models, "-q", "-s", "export.min_shown=0")
     done = fastface("run", folder, "-t", person.parent, "-o", out, *wanted)
@@ -49,7 +49,7 @@ def test_pictures_of_many_sizes_are_looked_at_each_in_its_own(
         assert x2 - x1 < largest
         if int(row["pts"]):  # the thumbnail is number 0; the others follow by name
             by_name = sorted(folder.iterdir(), key=lambda path: (path.name != "0.png", path.name.casefold()))
-            width, height = size_of(by_name[int(row["pts"])])
+            width, height = read_size(by_name[int(row["pts"])])
             assert -0.1 * width < x1 < x2 < 1.1 * width, row
             assert -0.1 * height < y1 < y2 < 1.1 * height, row
 

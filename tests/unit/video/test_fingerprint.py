@@ -8,7 +8,7 @@ import pytest
 
 from fastface.errors import InputError
 from fastface.video.disks import find_disk, is_deleted, is_mounted
-from fastface.video.fingerprint import fingerprint, fingerprint_start, is_unchanged, read_stamp, size_of, was_written
+from fastface.video.fingerprint import fingerprint, fingerprint_start, is_unchanged, read_size, read_stamp, was_written
 
 MIB = 1 << 20
 
@@ -27,7 +27,7 @@ def test_name_time_and_links_are_no_content(tmp_path: Path) -> None:
     assert not was_written(stamp, read_stamp(path))
     assert is_unchanged(copy, first, "")
     assert first.startswith(f"{fingerprint_start(path)}-")
-    assert (size_of(first), size_of(stamp), size_of("")) == (300_000, 300_000, -1)
+    assert (read_size(first), read_size(stamp), read_size("")) == (300_000, 300_000, -1)
 
 
 @pytest.mark.parametrize("place", [0, 1, 100_000, 2 * MIB, 4 * MIB - 1])

@@ -28,7 +28,7 @@ from fastface.commands.evaluation.bench import (
 )
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
-from fastface.runtime.bottleneck import describe_bottleneck
+from fastface.runtime.events.bottleneck import describe_bottleneck
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """Columns that fit into 80 characters; the report has all."""
@@ -89,10 +89,8 @@ def bench(
         as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
         stdout().print(_table(measured, best))
-        say(
-            f"fastest: {', '.join(describe_combination(best.combination))}: "
-            f"{best.frames_per_second:.1f} frames a second"
-        )
+        combination = ", ".join(describe_combination(best.combination))
+        say(f"fastest: {combination}: {best.frames_per_second:.1f} frames a second")
         if limit := describe_bottleneck(best.stages):
             say(limit)
         if best.seconds < _FEW_SECONDS:

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from fastface.errors import ConfigError, InterruptError
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
-from fastface.runtime.metrics import MetricsObserver, format_metrics, observe_metrics
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.metrics import MetricsObserver, format_metrics, observe_metrics
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder
 
 ABBREVIATED = ("ms", "mins", "hours", "kb", "mb", "percent", "secs")

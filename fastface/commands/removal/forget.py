@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastface.census.census import corrections_path, take_census, with_shown_settings
 from fastface.census.clusters.corrections import Corrections
-from fastface.commands.night import forget_in_nights
+from fastface.commands.nights.night import forget_in_nights
 from fastface.commands.people import publish
 from fastface.config import Config
 from fastface.errors import BackendError, ConfigError, ModelError
@@ -22,7 +22,7 @@ from fastface.index.track_archive import remove_track_archive
 from fastface.names import valid_text
 from fastface.review.report.report_page import REPORT, write_report_page
 from fastface.runtime.context import open_context
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers, require_ledger
 from fastface.runtime.run_report import find_answer_record, forget_in_run_json
 from fastface.runtime.stand_ins import list_names

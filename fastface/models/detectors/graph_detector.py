@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from fastface.errors import ModelError
+from fastface.models.detectors.graph_centerface import NUM_CENTER_OUTPUTS, add_center_rows
+from fastface.models.detectors.graph_rows import add_anchors, list_rows, pick_rows, rank_rows, slice_columns, walk_back
+from fastface.models.detectors.graph_yunet import NUM_YUNET_OUTPUTS, add_yunet_rows
 from fastface.models.dynamic_shapes import free_resizes
-from fastface.models.graph_centerface import NUM_CENTER_OUTPUTS, add_center_rows
 from fastface.models.graph_edit import (
     FLOAT,
     SCOPE,
@@ -29,8 +31,6 @@ from fastface.models.graph_edit import (
     tensor_info,
 )
 from fastface.models.graph_input import PICTURES, Pixels, attach_picture_input
-from fastface.models.graph_rows import add_anchors, list_rows, pick_rows, rank_rows, slice_columns, walk_back
-from fastface.models.graph_yunet import NUM_YUNET_OUTPUTS, add_yunet_rows
 
 DETECTIONS = f"{SCOPE}detections"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastface.runtime.bottleneck import describe_bottleneck
+from fastface.runtime.events.bottleneck import describe_bottleneck
 
 WORK = {"read": 1.0, "decode": 7.0, "copy": 1.0, "canvas": 1.0, "detect": 6.0, "align": 1.0, "embed": 3.0}
 """Ten seconds of decoders and ten of workers."""

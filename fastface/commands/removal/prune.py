@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fastface.commands.forget import ForgetResult, forget
+from fastface.commands.removal.forget import ForgetResult, forget
 from fastface.config import Config
 from fastface.index.ledger import Ledger
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.names import valid_text
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import require_ledger
 from fastface.video.disks import is_mounted
 

@@ -1,6 +1,6 @@
 """Define `fastface purge`: remove the face data of a run.
 
-`cli.app` registers it. The work is in `commands.purge`; this module only parses options and prints.
+`cli.app` registers it. The work is in `commands.removal.purge`; this module only parses options and prints.
 """
 
 import shlex
@@ -13,8 +13,8 @@ import typer
 from fastface.cli.confirm import confirm
 from fastface.cli.console import as_json, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.purge import PurgeResult
-from fastface.commands.purge import purge as purge_workflow
+from fastface.commands.removal.purge import PurgeResult
+from fastface.commands.removal.purge import purge as purge_workflow
 from fastface.errors import ConfigError
 from fastface.names import pluralize
 

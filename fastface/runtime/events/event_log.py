@@ -20,7 +20,7 @@ from pathlib import Path
 from fastface.errors import ConfigError, FastfaceError, SpaceError
 from fastface.files import space_checked
 from fastface.names import valid_text
-from fastface.runtime.observer import Observer, RelayObserver
+from fastface.runtime.events.observer import Observer, RelayObserver
 
 
 class EventLog(RelayObserver):

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastface.commands.night import list_night_files
+from fastface.commands.nights.night import list_night_files
 from fastface.distribution import VERSION
 from fastface.errors import FastfaceError, SpaceError
 from fastface.fleet.views import list_views
 from fastface.index.ledger import Ledger
 from fastface.review.report.report_page import REPORT
-from fastface.runtime.event_log import open_event_log
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.event_log import open_event_log
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers, require_ledger
 
 _PICTURES = ("crops/", "sheets/", "snapshots/", "targets/")

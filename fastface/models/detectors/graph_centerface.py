@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from fastface.errors import ModelError
+from fastface.models.detectors.graph_rows import add_range, add_side, list_rows, pick_rows, rank_rows, slice_columns
 from fastface.models.graph_edit import GraphEditor, infer_shapes, network_inputs
 from fastface.models.graph_input import RAW_RGB, attach_picture_input
-from fastface.models.graph_rows import add_range, add_side, list_rows, pick_rows, rank_rows, slice_columns
 
 NUM_CENTER_OUTPUTS = 4
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from fastface.runtime.progress import ScanProgress, VideoProgress, clock_text, speed_text
+from fastface.runtime.events.progress import ScanProgress, VideoProgress, clock_text, speed_text
 
 
 def _scan(num_videos: int, **videos: VideoProgress) -> ScanProgress:
@@ -100,7 +100,7 @@ def test_a_slow_scan_is_not_told_as_zero(speed: float, text: str) -> None:
 
 def test_the_speed_is_measured_from_the_first_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks load for 40 s after the start, which says nothing about the time left."""
-    monkeypatch.setattr("fastface.runtime.progress.monotonic", lambda: 140.0)
+    monkeypatch.setattr("fastface.runtime.events.progress.monotonic", lambda: 140.0)
     scan = _scan(1)
     scan.begin_video("a", Fraction(100), 0.0)
     scan.advance("a", 10.0, 1)

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from fastface.index.video_state import describe_state
 from fastface.names import pluralize
+from fastface.runtime.events.progress import ScanProgress, VideoProgress
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import describe_device, describe_precisions
-from fastface.runtime.progress import ScanProgress, VideoProgress
 
 _BAR = "{desc} {percentage:3.0f}% |{bar}| {unit}"
 _NO_BAR = "{desc} {unit}"

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastface.errors import ModelError
+from fastface.models.detectors.graph_rows import add_anchors, list_rows, pick_rows, rank_rows, slice_columns, walk_back
 from fastface.models.graph_edit import GraphEditor, infer_shapes, network_inputs
 from fastface.models.graph_input import Pixels, attach_picture_input
-from fastface.models.graph_rows import add_anchors, list_rows, pick_rows, rank_rows, slice_columns, walk_back
 
 NUM_YUNET_OUTPUTS = 12
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastface.errors import FaceIndexError
-from fastface.fleet.origins import Origin, read_origins, write_origins
+from fastface.fleet.merge import Origin, read_origins, write_origins
 
 
 def test_origins_are_added_and_removed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fastface.config import Config
 from fastface.errors import FastfaceError, InterruptError
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.shutdown import StopRequest, interruptible
 
 _POLL_SECONDS = 0.05

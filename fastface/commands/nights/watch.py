@@ -12,7 +12,7 @@ from fastface.config import Config
 from fastface.errors import ConfigError, LockedError
 from fastface.fleet.watch import STILL_WRITTEN, FolderWatch, Look
 from fastface.names import pluralize
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import discover_inputs
 from fastface.runtime.run_report import RunResult, rewrite_skipped
 from fastface.runtime.shutdown import interruptible

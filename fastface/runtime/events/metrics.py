@@ -21,8 +21,8 @@ from fastface.files import write_atomic
 from fastface.index.ledger import Ledger
 from fastface.index.video_state import STATE_WORDS
 from fastface.names import valid_text
-from fastface.runtime.observer import Observer, RelayObserver
-from fastface.runtime.progress import ScanProgress
+from fastface.runtime.events.observer import Observer, RelayObserver
+from fastface.runtime.events.progress import ScanProgress
 
 _SECONDS = 15.0
 """Seconds between two writes; Prometheus usually reads every 15 to 60 seconds."""

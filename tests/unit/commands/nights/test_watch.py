@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from fastface.commands import watch as module
-from fastface.commands.watch import watch
+from fastface.commands.nights import watch as module
+from fastface.commands.nights.watch import watch
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError, InterruptError, LockedError
-from fastface.runtime.observer import Observer
+from fastface.runtime.events.observer import Observer
 from fastface.runtime.run_report import RunResult
 from fastface.runtime.shutdown import StopRequest
 from fastface.video.discover import Discovery
