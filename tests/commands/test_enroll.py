@@ -116,7 +116,7 @@ def test_a_bank_finds_what_its_photos_find(cartoon: Cartoon, ran: Ran, tmp_path:
     out = copy_of_out(ran, tmp_path)
     given = ("--models", cartoon.models, "-o", out, "--clips", "none", "--crops", "none", "--pad", "0")
     done = fastface("run", ran.films, "-t", bank, *given)
-    assert done.returncode == 3
+    assert done.returncode == 0, done.stderr  # the broken film is a known failure
     assert (out / "hits.csv").read_bytes() == (ran.out / "hits.csv").read_bytes()
     assert spans_without_clips(out) == spans_without_clips(ran.out)
 

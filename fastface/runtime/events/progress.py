@@ -19,7 +19,7 @@ def clock_text(seconds: float) -> str:
 
 def speed_text(speed: float) -> str:
     """Format seconds of video per second, such as `4.1 times real time` or `0.035 times real time`."""
-    return f"{speed:.1f} times real time" if speed >= 1 else f"{speed:.2g} times real time"
+    return f"{speed:.1f} times real time" if round(speed, 2) >= 1 else f"{speed:.2g} times real time"
 
 
 @dataclass(slots=True)
