@@ -82,7 +82,7 @@ class RunContext:
             for record, units in self.ledger.iterate_videos(wanted)
         }
         unseen = (VideoRecord(video_id, path, "", "") for video_id, path in wanted.items() if video_id not in known)
-        known |= {record.video_id: _outcome(record, [], (), fresh=fresh) for record in unseen}
+        known |= {record.video_id: _outcome(record, [], fresh=fresh) for record in unseen}
         return tuple(known[video_id] for video_id in sorted(known))
 
     def num_left(self, files: Iterable[VideoFile]) -> int:
@@ -161,7 +161,7 @@ def _is_begun(folder: OutputFolder) -> bool:
         return ledger.has_scans() or bool(ledger.exports())
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord], also: tuple[Path, ...], *, fresh: bool) -> VideoOutcome:
+def _outcome(record: VideoRecord, units: list[UnitRecord], also: tuple[Path, ...] = (), *, fresh: bool) -> VideoOutcome:
     counts = units[0] if len(units) == 1 else sum(units, FrameCounts())
     seconds = Counter[str]()
     for unit in units:
