@@ -22,7 +22,7 @@ from fastface.backends.openvino_session import compile_options
 from fastface.faces.scrfd import Detector
 from fastface.models.dynamic_shapes import free_batch, free_resizes
 from fastface.models.graph_edit import FLOAT, UINT8, GraphEditor, infer_shapes, network_inputs, tensor_info
-from fastface.models.graph_input import PICTURES, attach_picture_input
+from fastface.models.graph_input import PICTURES, RAW_RGB, Pixels, attach_picture_input
 from fastface.models.graph_read import parse_graph
 from fastface.models.graph_recogniser import normalises_itself
 from fastface.runtime.resources import num_cores
@@ -30,7 +30,7 @@ from fastface.runtime.resources import num_cores
 __all__ = ["bfloat16_levers", "network_levers"]
 
 FRAME, FACE = "ms a frame", "ms a face"
-SCRFD_SCALE, ARCFACE_SCALE = 128.0, 127.5
+MEAN, SCRFD_SCALE, ARCFACE_SCALE = 127.5, 128.0, 127.5
 DET_THRESHOLD = 0.5
 
 
@@ -100,7 +100,7 @@ def with_picture_input(samples: Samples, folder: Path) -> Path:
     model = parse_graph(samples.detector, samples.detector.read_bytes())
     free_resizes(model)
     editor = GraphEditor(model.graph)
-    attach_picture_input(editor, network_inputs(model.graph)[0].name, SCRFD_SCALE)
+    attach_picture_input(editor, network_inputs(model.graph)[0].name, Pixels(MEAN, SCRFD_SCALE))
     # The exports declare their outputs for one canvas; without shapes they serve every one.
     outputs = [tensor_info(value.name, FLOAT, ("rows", "components")) for value in model.graph.output]
     editor.finish([tensor_info(PICTURES, UINT8, ("N", "H", "W", 3))], outputs)
@@ -216,7 +216,8 @@ def without_split(path: Path) -> bytes:
     assert dimension is not None
     editor = GraphEditor(model.graph)
     source = network_inputs(model.graph)[0].name
-    attach_picture_input(editor, source, ARCFACE_SCALE, normalised=normalises_itself(editor, source))
+    pixels = RAW_RGB if normalises_itself(editor, source) else Pixels(MEAN, ARCFACE_SCALE)
+    attach_picture_input(editor, source, pixels)
     embeddings = editor.add("Flatten", output, axis=1)
     editor.finish(
         [tensor_info(PICTURES, UINT8, ("N", 112, 112, 3))], [tensor_info(embeddings, FLOAT, ("N", dimension))]

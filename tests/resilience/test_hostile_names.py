@@ -178,7 +178,7 @@ def test_a_jump_of_an_hour_is_no_span(hostile: Hostile) -> None:
 def test_asked_again_own_outputs_are_no_input(hostile: Hostile) -> None:
     before = _report(hostile)
     done = _bytes([*hostile.command, "--json"])
-    assert done.returncode == 3, done.stderr
+    assert done.returncode == 0, done.stderr  # the failures are known now
     report = json.loads(done.stdout.decode())
     assert len(report["videos"]) == len(before)
     reasons = {item["path"].rsplit("/", 1)[-1]: item["reason"] for item in report["skipped"]}
