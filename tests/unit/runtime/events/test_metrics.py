@@ -150,7 +150,7 @@ def test_the_speed_of_a_scan_stays_while_the_answer_is_written(
 ) -> None:
     now = 100.0
     for module in ("metrics", "progress"):
-        monkeypatch.setattr(f"fastface.runtime.{module}.monotonic", lambda: now)
+        monkeypatch.setattr(f"fastface.runtime.events.{module}.monotonic", lambda: now)
     observer = MetricsObserver(tmp_path / "fastface.prom", "run", out, Observer())
     observer.begin(1)
     observer.video_begun("a.mp4", Fraction(100), 0.0)
