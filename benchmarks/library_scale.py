@@ -46,7 +46,8 @@ from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.networks import Networks, open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target
-from fastface.video.fingerprint import fingerprint
+from fastface.video.disks import find_disk
+from fastface.video.fingerprint import fingerprint, read_stamp
 
 FACES_A_VIDEO, FACES_A_TRACK = 20, 5
 NUM_TARGETS = 20
@@ -188,7 +189,10 @@ def draw_videos(
                 "whole", Fraction(0), None, dense=False, decoded=FACES_A_VIDEO, covered=seconds,
                 sampled=FACES_A_VIDEO, inferred=FACES_A_VIDEO, faces=FACES_A_VIDEO, decoder="pyav",
             )  # fmt: skip
-            rows.append((VideoRecord(video_id, path, own, settings.key, "done", "", 1.0, info, 1), unit))
+            record = VideoRecord(
+                video_id, path, own, settings.key, "done", "", 1.0, info, 1, read_stamp(path), find_disk(path)
+            )
+            rows.append((record, unit))
     return rows
 
 
