@@ -158,6 +158,25 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
     return bank
 
 
+def unrated_faces(chance: np.random.Generator, embedding: np.ndarray, faces_a_track: int) -> Faces:
+    """Faces with these embeddings, five a second, in tracks of equal length; boxes and ratings are random."""
+    count = len(embedding)
+    seconds = np.arange(count) / 5
+    return Faces(
+        time=seconds,
+        pts=(seconds * 1000).astype(np.int64),
+        boxes=chance.random((count, 4), np.float32) * 100,
+        landmarks=chance.random((count, 5, 2), np.float32) * 100,
+        det_score=chance.random(count, np.float32),
+        quality=chance.random(count, np.float32),
+        sharpness=chance.random(count, np.float32),
+        yaw=chance.random(count, np.float32),
+        track=(np.arange(count) // faces_a_track).astype(np.int32),
+        damaged=np.zeros(count, np.bool_),
+        embedding=embedding.astype(np.float16),
+    )
+
+
 def draw_faces(chance: np.random.Generator, present: np.ndarray) -> Faces:
     """The faces of one video, in tracks; some are of the targets that are in it."""
     dimension = present.shape[1]
@@ -167,20 +186,7 @@ def draw_faces(chance: np.random.Generator, present: np.ndarray) -> Faces:
     tracks[places] = normalize_rows(own + NOISE_OF_TRACK * tracks[places])
     looks = np.repeat(tracks, FACES_A_TRACK, axis=0)
     embedding = normalize_rows(looks + NOISE_OF_FACE * unit_rows(chance, FACES_A_VIDEO, dimension))
-    time_of_face = np.arange(FACES_A_VIDEO) / 5
-    return Faces(
-        time=time_of_face,
-        pts=(time_of_face * 1000).astype(np.int64),
-        boxes=chance.random((FACES_A_VIDEO, 4), np.float32) * 100,
-        landmarks=chance.random((FACES_A_VIDEO, 5, 2), np.float32) * 100,
-        det_score=chance.random(FACES_A_VIDEO, np.float32),
-        quality=chance.random(FACES_A_VIDEO, np.float32),
-        sharpness=chance.random(FACES_A_VIDEO, np.float32),
-        yaw=chance.random(FACES_A_VIDEO, np.float32),
-        track=(np.arange(FACES_A_VIDEO) // FACES_A_TRACK).astype(np.int32),
-        damaged=np.zeros(FACES_A_VIDEO, np.bool_),
-        embedding=embedding.astype(np.float16),
-    )
+    return unrated_faces(chance, embedding, FACES_A_TRACK)
 
 
 def unit_rows(chance: np.random.Generator, count: int, dimension: int) -> np.ndarray:

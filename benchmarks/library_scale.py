@@ -30,7 +30,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from find_scale import drawn_info, num_rows, unit_rows
+from find_scale import drawn_info, num_rows, unit_rows, unrated_faces
 from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
@@ -224,20 +224,7 @@ def draw_faces(number: int, targets: np.ndarray) -> Faces:
     tracks[: len(present)] = normalize_rows(present + tracks[: len(present)])
     looks = np.repeat(tracks, FACES_A_TRACK, axis=0)
     embedding = normalize_rows(looks + 0.6 * unit_rows(chance, FACES_A_VIDEO, dimension))
-    seconds = np.arange(FACES_A_VIDEO) / 5
-    return Faces(
-        time=seconds,
-        pts=(seconds * 1000).astype(np.int64),
-        boxes=chance.random((FACES_A_VIDEO, 4), np.float32) * 100,
-        landmarks=chance.random((FACES_A_VIDEO, 5, 2), np.float32) * 100,
-        det_score=chance.random(FACES_A_VIDEO, np.float32),
-        quality=chance.random(FACES_A_VIDEO, np.float32),
-        sharpness=chance.random(FACES_A_VIDEO, np.float32),
-        yaw=chance.random(FACES_A_VIDEO, np.float32),
-        track=(np.arange(FACES_A_VIDEO) // FACES_A_TRACK).astype(np.int32),
-        damaged=np.zeros(FACES_A_VIDEO, np.bool_),
-        embedding=embedding.astype(np.float16),
-    )
+    return unrated_faces(chance, embedding, FACES_A_TRACK)
 
 
 def measure(arguments: Iterable[object]) -> Turn:

@@ -192,12 +192,16 @@ def observe_metrics(path: Path | None, command: str, out: Path, inner: Observer)
     ended = Event()
     thread = Thread(target=_write_at_intervals, args=(observer.write, ended, _SECONDS), name="metrics", daemon=True)
     thread.start()
+    failure: int | None = 1  # exit code of an internal error
     try:
         yield observer
-    except BaseException as error:
-        observer.fail(error.exit_code if isinstance(error, FastfaceError) else 1)
+        failure = None
+    except FastfaceError as error:
+        failure = error.exit_code
         raise
     finally:
+        if failure is not None:
+            observer.fail(failure)
         ended.set()
         thread.join()
         try:
