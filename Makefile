@@ -65,6 +65,7 @@ else
 bench: dev
 	$(BIN)/python benchmarks/throughput.py --film mixed --write $(if $(PEER),--second-peer $(PEER))
 	$(BIN)/python benchmarks/throughput.py --film sparse --write
+	$(BIN)/python benchmarks/throughput.py --film large --write
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --write || exit 1; done
 endif
 

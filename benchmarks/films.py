@@ -4,14 +4,17 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["TINY_SHARE", "mixed_film", "run_ffmpeg", "sparse_film"]
+__all__ = ["TINY_SHARE", "large_film", "mixed_film", "run_ffmpeg", "sparse_film"]
 
 _MIXED = {"street": 4, "friends": 8, "azvi_billhyland": 6, "corridor": 9, "hamilton": 4}
 """{clip: seconds of it}: a street, a sitcom, an interview, a surveillance camera, a stage."""
 
 _SPARSE = {"street": 1, "friends": 3, "azvi_billhyland": 3, "corridor": 34, "hamilton": 2}
 
-_FULL_HD = "scale=1920:1080:force_original_aspect_ratio=decrease,pad=1920:1080:-1:-1,setsar=1,fps=25,format=yuv420p"
+_LARGE = {"street": 4, "friends": 6, "azvi_billhyland": 4}
+
+_FIT = "scale={0}:{1}:force_original_aspect_ratio=decrease,pad={0}:{1}:-1:-1,setsar=1,fps=25,format=yuv420p"
+_FULL_HD, _UHD = (1920, 1080), (3840, 2160)
 
 
 TINY_SHARE = 0.0625
@@ -28,12 +31,17 @@ def sparse_film(clips: Path, path: Path, share: float = 1) -> Path:
     return _joined_film({clip: seconds * share for clip, seconds in _SPARSE.items()}, clips, path)
 
 
-def _joined_film(parts: Mapping[str, float], clips: Path, path: Path) -> Path:
+def large_film(clips: Path, path: Path, share: float = 1) -> Path:
+    """A film of 2160p at 25 frames a second: a street, a sitcom and an interview, enlarged."""
+    return _joined_film({clip: seconds * share for clip, seconds in _LARGE.items()}, clips, path, _UHD)
+
+
+def _joined_film(parts: Mapping[str, float], clips: Path, path: Path, size: tuple[int, int] = _FULL_HD) -> Path:
     inputs: list[str] = []
     filters = []
     for number, (clip, seconds) in enumerate(parts.items()):
         inputs += ["-t", str(seconds), "-i", str(clips / f"{clip}.mp4")]
-        filters.append(f"[{number}:v]{_FULL_HD}[v{number}]")
+        filters.append(f"[{number}:v]{_FIT.format(*size)}[v{number}]")
     joined = "".join(f"[v{number}]" for number in range(len(parts)))
     graph = ";".join([*filters, f"{joined}concat=n={len(parts)}:v=1[v]"])
     encoder = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
