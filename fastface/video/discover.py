@@ -167,6 +167,7 @@ _MOST_NAMES = 1000
 """Maximum number of names stored for each reason."""
 
 _PATTERN = re.compile(r"%0?\d*d")
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 _DIGITS = re.compile(r"(\d+)")
 _DIGEST_LENGTH = 8
 _STATE_FOLDER = ".fastface"
@@ -298,6 +299,10 @@ def _candidates(text: str, found: _FoundFiles, *, in_list: bool = False) -> list
         raise ConfigError(f"{text!r}: no picture matches this pattern")
     # `Path.glob` accepts no absolute pattern.
     matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
+    if not matches and _ADDRESS.match(text):
+        raise ConfigError(
+            f"{text!r} is an address, and videos are read from files; download them, or mount the share or the bucket"
+        )
     if not matches:
         raise ConfigError(f"{text!r}: no such file or folder" + (", or the glob matches nothing" * ("*" in text)))
     return [candidate for match in matches for candidate in _match(Path(match), found)]

@@ -103,6 +103,12 @@ def test_every_input_that_is_nothing_is_named(root: Path, out: Path) -> None:
         assert repr(text) in fault or text[1:] in fault
 
 
+@pytest.mark.parametrize("address", ["https://host/film.mp4", "s3://bucket/films", "rtsp://camera/1"])
+def test_an_address_is_a_fault_that_says_how_its_videos_are_read(address: str, out: Path) -> None:
+    with pytest.raises(ConfigError, match="mount the share or the bucket"):
+        discover([address], out)
+
+
 def test_own_outputs_are_left_out(root: Path) -> None:
     touch(root / "a.mp4")
     touch(root / "out/clips/a.mp4/x.mp4")
