@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fastface.commands.nights import watch as module
+from fastface.commands.nights.night import Night as Report
 from fastface.commands.nights.watch import watch
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError, InterruptError, LockedError
@@ -69,7 +70,7 @@ class Night:
 
     def run(self, **settings: object) -> RunResult:
         config = load_config(environment={}, flags={"run": {"watch": True, "watch_interval": INTERVAL, **settings}})
-        return watch(config, [str(self.folder)], self.out, self.notes, self._search)
+        return watch(config, [str(self.folder)], self.out, self.notes, Report(is_watch=True), self._search)
 
     def add(self, name: str) -> Callable[[], object]:
         return lambda: (self.folder / name).write_bytes(b"1")
