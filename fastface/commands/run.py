@@ -84,7 +84,7 @@ def run(
     """
     night = Night(is_watch=config.run.watch)
     search = partial(_scan_and_find, targets=targets, out=out, observer=observer, command=command, night=night)
-    return watch(config, inputs, out, observer, night, search) if config.run.watch else search(config, inputs)
+    return watch(config, inputs, out, observer, search, night=night) if config.run.watch else search(config, inputs)
 
 
 def _scan_and_find(
@@ -135,7 +135,7 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     """
     night = Night(is_watch=config.run.watch)
     search = partial(_scan_only, out=out, observer=observer, night=night)
-    return watch(config, inputs, out, observer, night, search) if config.run.watch else search(config, inputs)
+    return watch(config, inputs, out, observer, search, night=night) if config.run.watch else search(config, inputs)
 
 
 def _scan_only(

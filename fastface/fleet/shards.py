@@ -1,8 +1,9 @@
 """Split videos between machines that do not know each other.
 
-`commands.run` calls `take_shard` with every machine's list of the same videos; `fleet.watch` asks for new files. The first 64 KiB of a video decide. So a
-machine may mount the folder elsewhere, a renamed video stays in its shard, and other videos may come and go. Copies of
-a video are in one shard, which searches it once. The size does not count: it differs while a video is still written.
+`commands.run` calls `take_shard` with every machine's list of the same videos; `fleet.watch` asks for new files. The
+first 64 KiB of a video decide. So a machine may mount the folder elsewhere, a renamed video stays in its shard, and
+other videos may come and go. Copies of a video are in one shard, which searches it once. The size does not count: it
+differs while a video is still written.
 
 The price is one short read of each video. A path would need none, but it differs between machines and changes with each
 rename.

@@ -90,11 +90,11 @@ class FolderWatch:
         own = self._find_own([*fresh, *waiting])
         # A new video of another shard needs no pass, and no second read at the next look.
         self._searched |= {file.path: contents[file.path] for file in fresh if file.path not in own}
-        written = tuple(file.path for file in waiting if file.path in own)
+        unready = tuple(file.path for file in waiting if file.path in own)
         return Look(
-            replace(found, videos=tuple(steady), skipped=(*found.skipped, *map(skip_written, written))),
+            replace(found, videos=tuple(steady), skipped=(*found.skipped, *map(skip_written, unready))),
             tuple(file.path for file in fresh if file.path in own),
-            written,
+            unready,
             {path: contents[path] for path in complete},
         )
 

@@ -123,9 +123,7 @@ class Night:
         if not is_first:
             observer.report_night(format_night(report), is_urgent=bool(report.new_failures))
 
-    def _compare(
-        self, record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, ended: str
-    ) -> Comparison:
+    def _compare(self, record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, ended: str) -> Comparison:
         finished = (result.started + timedelta(seconds=result.seconds)).isoformat(timespec="seconds")
         return compare_night(record, videos, result, started=self._started, finished=finished, ended=ended)
 

@@ -28,7 +28,9 @@ _LONGEST_LOOKS = 0.05
 _NOT_REACHED = "new, and not searched before the time was up"
 
 
-def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, night: Night, search: Pass) -> RunResult:
+def watch(
+    config: Config, inputs: Sequence[str], out: Path, observer: Observer, search: Pass, *, night: Night
+) -> RunResult:
     """Search the complete files now, then new ones as they become complete. Return the result of the last pass.
 
     The first pass runs even if no file is complete: it finds faults of settings, photos and networks at once.
@@ -38,8 +40,8 @@ def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, 
         inputs: Videos, folders, globs, lists.
         out: The output folder.
         observer: Receives the notes.
-        night: The report of all passes.
         search: Runs one pass over the given videos.
+        night: The report of all passes.
 
     Raises:
         ConfigError: An input does not exist at the start.

@@ -176,7 +176,13 @@ class Comparison:
 
 
 def compare_night(
-    record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, *, started: str, finished: str, ended: str = ""
+    record: NightRecord,
+    videos: Sequence[VideoRecord],
+    result: RunResult,
+    *,
+    started: str,
+    finished: str,
+    ended: str = "",
 ) -> Comparison:
     """Compare the output folder with the last report.
 

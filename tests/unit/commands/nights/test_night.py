@@ -30,7 +30,7 @@ class Printed(Observer):
     def __init__(self) -> None:
         self.reports: list[Sequence[str]] = []
 
-    def report_night(self, lines: Sequence[str], *, is_urgent: bool) -> None:  # noqa: ARG002
+    def report_night(self, lines: Sequence[str], *, is_urgent: bool) -> None:
         self.reports.append(lines)
 
 
@@ -76,7 +76,11 @@ def folder(tmp_path: Path) -> Folder:
 def _news(report: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
     """Names of the new videos, of the videos with new spans, and of the new failures."""
     spans = [one["video"] for sighting in report["sightings"] for one in sighting["spans"]]
-    return [one["video"] for one in report["new_videos"]], sorted(spans), [one["what"] for one in report["new_failures"]]
+    return (
+        [one["video"] for one in report["new_videos"]],
+        sorted(spans),
+        [one["what"] for one in report["new_failures"]],
+    )
 
 
 def _two_passes(folder: Folder) -> tuple[Night, RunResult]:
