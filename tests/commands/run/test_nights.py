@@ -186,6 +186,8 @@ def test_a_program_that_does_not_exist_is_a_fault_before_the_night(ran: Ran, car
     assert "--on-finish 'no-such-program': there is no such program" in line
     (line,) = errors(fastface(*given, "sh 'open"), 2, 1)
     assert "No closing quotation" in line
+    (line,) = errors(fastface(*given, "true", "--metrics", tmp_path / "none" / "x.prom", "--dry-run"), 2, 1)
+    assert line.endswith(f"'{tmp_path}/none' is no folder: create it, or name a file in another one")
     assert not (tmp_path / "out").exists()
 
 
