@@ -1,11 +1,12 @@
 #!/bin/bash
 # Submit the scan, and the merge after it.
 #
-#     deploy/slurm/submit.sh
+#     /opt/fastface/deploy/slurm/submit.sh
 #
+# Slurm writes the logs into the folder where you call it: call it in a folder that you may write to.
 # afterany: the merge also starts if a task ended with exit code 3 (some videos not done) or at its time limit.
 set -euo pipefail
-cd "$(dirname "$0")"
+here=$(cd "$(dirname "$0")" && pwd)
 
-scan=$(sbatch --parsable scan.sbatch)
-sbatch --dependency="afterany:${scan%%;*}" merge.sbatch
+scan=$(sbatch --parsable "$here/scan.sbatch")
+sbatch --dependency="afterany:${scan%%;*}" "$here/merge.sbatch"

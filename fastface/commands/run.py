@@ -17,7 +17,7 @@ import numpy as np
 from fastface.commands.answer import write_answer
 from fastface.commands.correct_file import apply_asked_decisions
 from fastface.commands.enroll import enrol
-from fastface.commands.nights.night import begin_night, write_night
+from fastface.commands.nights.night import Night
 from fastface.commands.nights.watch import watch
 from fastface.commands.report import finish_report
 from fastface.config import Config
@@ -82,8 +82,9 @@ def run(
         InterruptError: The user stopped the run; the same call continues it.
         FastfaceError: The run failed; what is committed stays.
     """
-    search = partial(_scan_and_find, targets=targets, out=out, observer=observer, command=command)
-    return watch(config, inputs, out, observer, search) if config.run.watch else search(config, inputs)
+    night = Night(is_watch=config.run.watch)
+    search = partial(_scan_and_find, targets=targets, out=out, observer=observer, command=command, night=night)
+    return watch(config, inputs, out, observer, search, night=night) if config.run.watch else search(config, inputs)
 
 
 def _scan_and_find(
@@ -94,12 +95,13 @@ def _scan_and_find(
     out: Path,
     observer: Observer,
     command: str,
+    night: Night,
 ) -> RunResult:
     with observe_metrics(config.run.metrics, command, out, observer) as observed:
         found = take_shard(look_ahead(config, inputs, targets, out), Shard.parse(config.run.shard))
         with (
             open_context(config, out, observed, command) as context,
-            write_report(context, "run", found) as result,
+            write_report(context, "run", found, night) as result,
         ):
             apply_asked_decisions(context)
             references = None
@@ -131,16 +133,19 @@ def scan(config: Config, inputs: Sequence[str], out: Path, observer: Observer) -
     Raises:
         ConfigError, InterruptError, FastfaceError: See `run`.
     """
-    search = partial(_scan_only, out=out, observer=observer)
-    return watch(config, inputs, out, observer, search) if config.run.watch else search(config, inputs)
+    night = Night(is_watch=config.run.watch)
+    search = partial(_scan_only, out=out, observer=observer, night=night)
+    return watch(config, inputs, out, observer, search, night=night) if config.run.watch else search(config, inputs)
 
 
-def _scan_only(config: Config, inputs: Sequence[str] | Discovery, *, out: Path, observer: Observer) -> RunResult:
+def _scan_only(
+    config: Config, inputs: Sequence[str] | Discovery, *, out: Path, observer: Observer, night: Night
+) -> RunResult:
     with observe_metrics(config.run.metrics, "scan", out, observer) as observed:
         found = take_shard(look_ahead(config, inputs, None, out), Shard.parse(config.run.shard))
         with (
             open_context(config, out, observed, "scan") as context,
-            write_report(context, "scan", found) as result,
+            write_report(context, "scan", found, night) as result,
             open_engine(context) as engine,
         ):
             if config.run.fresh:
@@ -172,12 +177,14 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
 
 
 @contextmanager
-def write_report(context: RunContext, command: str, found: Discovery | None = None) -> Iterator[RunResult]:
+def write_report(
+    context: RunContext, command: str, found: Discovery | None = None, night: Night | None = None
+) -> Iterator[RunResult]:
     """Write run.json at the end, even if the command was interrupted; for `run` and `scan`, also the night's report."""
     started = monotonic()
     result = RunResult(command, context.out.root)
-    if found is not None:
-        begin_night(context, result)
+    if night is not None:
+        night.begin(context, result)
     context.observer.header(context.networks)
     if command != "scan" and not context.config.match.tracks:
         limits = context.limits
@@ -198,18 +205,18 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
         yield result
     except InterruptError as error:
         _conclude(context, result, started)
-        if found is not None:
-            write_night(context, result, ended=f"stopped by {Signals(error.signal_number).name}")
+        if night is not None:
+            night.write(context, result, ended=f"stopped by {Signals(error.signal_number).name}")
         raise
     except FastfaceError as error:
-        if "scan" in result.phases:  # what could not begin writes nothing
+        if night is not None and "scan" in result.phases:  # what could not begin writes nothing
             result.videos, result.seconds = context.list_outcomes(result.inputs), monotonic() - started
             with suppress(FastfaceError):  # the first error is more useful
-                write_night(context, result, ended=str(error).partition("\n")[0])
+                night.write(context, result, ended=str(error).partition("\n")[0])
         raise
     _conclude(context, result, started)
-    if found is not None:
-        write_night(context, result)
+    if night is not None:
+        night.write(context, result)
     context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
         finish_report(context, result)

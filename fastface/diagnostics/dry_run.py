@@ -25,6 +25,7 @@ from fastface.models.download import published_pack
 from fastface.models.selection import data_folder
 from fastface.names import pluralize, shorten_lines
 from fastface.runtime.context import describe_fresh
+from fastface.runtime.events.progress import clock_text
 from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.networks import open_networks
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
@@ -52,6 +53,7 @@ class Preview:
         precision: Precision of each network.
         thresholds: Thresholds of the search, or the rule for choosing them.
         processes: Decoders, workers, batches.
+        ends: Time until the time limit.
         output: Files that would be written.
     """
 
@@ -65,6 +67,7 @@ class Preview:
     precision: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
 
     @property
@@ -107,6 +110,7 @@ def preview_run(
         targets=() if targets is None else _targets(config, targets),
         where=() if targets is None else config.question.where,
         **_means(config),
+        ends=() if (seconds := config.run.seconds_left()) is None else (f"in {clock_text(seconds)}",),
         output=(
             repr(str(out)),
             *(() if targets is None else _describe_move(config, targets, out)),

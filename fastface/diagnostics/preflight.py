@@ -19,6 +19,7 @@ from fastface.errors import BackendError, ConfigError, FastfaceError, SpaceError
 from fastface.gallery.matching import EVERYONE
 from fastface.gallery.photo_set.sources import Sources, collect, make_label
 from fastface.pipeline.ring import Ring, RingShape, available_bytes
+from fastface.runtime.events.metrics import check_metrics_file
 from fastface.runtime.networks import open_networks, require_persons, resolve_first_card
 from fastface.runtime.output_folder import check_writable, discover_inputs, nearest, require_free, require_index
 from fastface.runtime.resources import Layout, choose_layout
@@ -60,6 +61,7 @@ def look_ahead(
         lambda: check_ring(plan_layout(config).ring),
         lambda: check_questions(config, targets or ()),
         lambda: _check_finish_command(config),
+        lambda: check_metrics_file(config.run.metrics),
     ]
     if config.scan.track == "persons":
         checks.append(lambda: require_persons(config, open_networks(config)))

@@ -1,15 +1,16 @@
 """Split videos between machines that do not know each other.
 
-`commands.run` calls `take_shard` with every machine's list of the same videos. The first 64 KiB of a video decide. So a
-machine may mount the folder elsewhere, a renamed video stays in its shard, and other videos may come and go. Copies of
-a video are in one shard, which searches it once. The size does not count: it differs while a video is still written.
+`commands.run` calls `take_shard` with every machine's list of the same videos; `fleet.watch` asks for new files. The
+first 64 KiB of a video decide. So a machine may mount the folder elsewhere, a renamed video stays in its shard, and
+other videos may come and go. Copies of a video are in one shard, which searches it once. The size does not count: it
+differs while a video is still written.
 
 The price is one short read of each video. A path would need none, but it differs between machines and changes with each
 rename.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Self
@@ -49,7 +50,7 @@ def take_shard(found: Discovery, shard: Shard) -> Discovery:
     """
     if shard.count == 1:
         return found
-    pairs = list(zip(found.videos, _find_own(found.videos, shard), strict=True))
+    pairs = list(zip(found.videos, find_own(found.videos, shard), strict=True))
     return replace(
         found,
         videos=tuple(file for file, is_own in pairs if is_own),
@@ -57,7 +58,11 @@ def take_shard(found: Discovery, shard: Shard) -> Discovery:
     )
 
 
-def _find_own(files: Iterable[VideoFile], shard: Shard) -> list[bool]:
+def find_own(files: Sequence[VideoFile], shard: Shard) -> list[bool]:
+    """Return whether each video belongs to a shard. Reads a block of each, unless there is one shard alone."""
+    if shard.count == 1:
+        return [True] * len(files)
+
     def is_own(file: VideoFile) -> bool:
         key = _read_key(file)
         return key is None or shard.has(key)

@@ -5,10 +5,12 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fastface.fleet.shards import Shard, find_own
 from fastface.video.discover import UNFINISHED_SUFFIXES, Discovery, Skipped, VideoFile, sequence_files
 
 STILL_WRITTEN = "still being written"
@@ -34,14 +36,19 @@ class Look:
 
     Attributes:
         found: The complete videos. Incomplete ones are among the skipped inputs.
-        new: The complete videos that no pass has searched in their present content.
-        waiting: The incomplete videos.
+        new: The complete videos of the shard that no pass has searched in their present content.
+        waiting: The incomplete videos of the shard.
     """
 
     found: Discovery
     new: tuple[Path, ...]
     waiting: tuple[Path, ...]
     contents: dict[Path, _Content]  # of the complete videos
+
+
+def skip_written(path: Path) -> Skipped:
+    """Return the entry of an incomplete video among the skipped inputs: the next run searches it."""
+    return Skipped(path, STILL_WRITTEN, is_fault=True, left_state="unstable")
 
 
 class FolderWatch:
@@ -52,10 +59,12 @@ class FolderWatch:
 
     Args:
         interval: Seconds.
+        shard: The part of the videos that the passes search.
     """
 
-    def __init__(self, interval: float) -> None:
+    def __init__(self, interval: float, shard: Shard) -> None:
         self._interval = interval
+        self._shard = shard
         self._seen: dict[Path, tuple[_Content, float]] = {}  # content of each video, and when a look first saw it
         self._searched: dict[Path, _Content] = {}
 
@@ -76,14 +85,23 @@ class FolderWatch:
             written = list_written_files()
             steady = [file for file in steady if file.path not in new or not there[file].files & written]
         complete = {file.path for file in steady}
-        waiting = tuple(file.path for file in there if file.path not in complete)
-        skipped = (*found.skipped, *(Skipped(path, STILL_WRITTEN, is_fault=True) for path in waiting))
+        waiting = [file for file in there if file.path not in complete]
+        fresh = [file for file in steady if file.path in new]
+        own = self._find_own([*fresh, *waiting])
+        # A new video of another shard needs no pass, and no second read at the next look.
+        self._searched |= {file.path: contents[file.path] for file in fresh if file.path not in own}
+        unready = tuple(file.path for file in waiting if file.path in own)
         return Look(
-            replace(found, videos=tuple(steady), skipped=skipped),
-            tuple(file.path for file in steady if file.path in new),
-            waiting,
+            replace(found, videos=tuple(steady), skipped=(*found.skipped, *map(skip_written, unready))),
+            tuple(file.path for file in fresh if file.path in own),
+            unready,
             {path: contents[path] for path in complete},
         )
+
+    def _find_own(self, files: Sequence[VideoFile]) -> set[Path]:
+        """Return the paths of the files that belong to the shard."""
+        is_own = find_own(files, self._shard)
+        return {file.path for file, belongs in zip(files, is_own, strict=True) if belongs}
 
     def mark_searched(self, look: Look) -> None:
         """Record that a pass has searched the complete videos of a look."""

@@ -52,6 +52,7 @@ class OutputFolder:
         self.photos = self.state / "photos"
         self.log = self.state / "log.jsonl"
         self.nights = self.state / "nights.json"
+        self.watch_nights = self.state / "watch_nights.json"  # the same, as the passes of a watch leave it
 
     def relative(self, path: Path) -> str:
         """Return a path relative to OUT, as the tables show it."""
@@ -107,7 +108,7 @@ class OutputFolder:
         """
         if self.state not in self._made:
             return
-        for path in (self.ledger, self.log, self.nights, self.state / "lock"):
+        for path in (self.ledger, self.log, self.nights, self.watch_nights, self.state / "lock"):
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
                 path.with_name(name).unlink(missing_ok=True)
         shutil.rmtree(self.photos, ignore_errors=True)

@@ -198,12 +198,14 @@ class Skipped:
         reason: Reason why it is not scanned.
         is_fault: True if it may contain a video that should have been scanned.
         original: The file with the same content that is scanned instead; None if it is no copy.
+        left_state: State of a video that is left for the next run: unstable or cancelled. Empty for other inputs.
     """
 
     path: Path
     reason: str
     is_fault: bool = False
     original: Path | None = None
+    left_state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

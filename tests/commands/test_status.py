@@ -234,6 +234,16 @@ def test_a_purged_folder_has_no_videos(tmp_path: Path) -> None:
     assert line == f"{tmp_path}: not running; nothing is scanned; to scan: fastface scan VIDEOS -o {tmp_path}"
 
 
+def test_a_file_that_was_still_being_written_is_left(tmp_path: Path) -> None:
+    folder = OutputFolder(tmp_path)
+    with folder.hold_lock(), Ledger(folder.ledger) as ledger:
+        ledger.put_video(_record("whole.mp4", "done", 60))
+        ledger.put_video(_record("late.mp4", "unstable", 60))
+    first, *_ = fastface("status", "-o", tmp_path).stdout.splitlines()
+    left = "nothing left to scan but files that were still being written"
+    assert first == f"{tmp_path}: not running, {left}; 2 videos: 1 done, 1 still being written"
+
+
 def test_status_tells_what_is_done_and_what_is_not(ran: Ran) -> None:
     done = fastface("status", "-o", ran.out)
     assert (done.returncode, done.stderr) == (0, "")

@@ -25,6 +25,7 @@ from places import ROOT
 DEPLOY = ROOT / "deploy"
 KUBERNETES = ("volumes.yaml", "scan.yaml", "merge.yaml")
 KUBERNETES_VERSIONS = ("1.29", "1.37")
+WATCH = "fastface-watch.service"
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir())
 INSTALLED = "/opt/fastface/.venv/bin/fastface"
 SLURM_SCRIPTS = ("scan.sbatch", "merge.sbatch")
@@ -99,7 +100,7 @@ def test_cron_starts_the_run_every_night_at_ten(calls: Calls, tmp_path: Path) ->
     assert "%" not in command  # cron would end the line there
     ((_, *words),) = calls.run(["/bin/sh", "-c", command])
     assert check_command(words)["run_until"] == "06:00"
-    assert (tmp_path / "night.log").exists()
+    assert (tmp_path / "night.log").read_text().splitlines()[-1].startswith("exit code 0 at ")
 
 
 def test_a_wrong_crontab_would_be_found() -> None:
@@ -126,7 +127,7 @@ def test_logrotate_takes_its_recipe_and_the_log_of_cron(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"considering log {tmp_path / 'night.log'}" in done.stderr
     assert "error" not in done.stderr
-    (log,) = re.findall(r">>(\S+)", (DEPLOY / "cron" / "fastface").read_text())
+    (log,) = set(re.findall(r">>(\S+)", (DEPLOY / "cron" / "fastface").read_text()))
     assert Path(log).match("/var/log/fastface/*.log")
     wrong = rotated(tmp_path, text.replace("rotate 8", "rotate often"))
     assert "bad rotation count" in wrong.stderr
@@ -140,6 +141,7 @@ def verified(folder: Path, unit: str, **changes: str) -> subprocess.CompletedPro
     program = need("systemd-analyze")
     for name in UNITS:
         text = (DEPLOY / "systemd" / name).read_text().replace(INSTALLED, f"{sys.prefix}/bin/fastface")
+        text = text.replace("/opt/fastface/deploy", str(DEPLOY))
         for old, new in changes.items():
             text = text.replace(old, new)
         (folder / name).write_text(text)
@@ -165,15 +167,52 @@ def _settings(unit: str) -> dict[str, str]:
 
 
 def test_the_units_start_commands_that_fastface_takes() -> None:
-    found = {unit: shlex.split(_settings(unit)["ExecStart"]) for unit in UNITS if unit.endswith(".service")}
+    found = {unit: shlex.split(_settings(unit)["ExecStart"]) for unit in ("fastface-night.service", WATCH)}
     assert {words[0] for words in found.values()} == {INSTALLED}
     params = {unit: check_command(words[1:]) for unit, words in found.items()}
     assert params["fastface-night.service"]["run_until"] == "06:00"
-    assert params["fastface-watch.service"]["run_watch"] is True
+    assert params[WATCH]["run_watch"] is True
+    assert params[WATCH]["run_until"] == "06:00"  # one report a day; then systemd starts it again
+    assert _settings(WATCH)["Restart"] == "always"
     assert "fastface-night.timer" in UNITS
     for unit, words in found.items():  # what is written lies in what may be written
         out = words[words.index("-o") + 1]
         assert Path(out).is_relative_to(_settings(unit)["ReadWritePaths"])
+
+
+def test_systemd_accepts_the_night_with_its_mail(tmp_path: Path) -> None:
+    on = {"#OnSuccess=": "OnSuccess=", "#OnFailure=": "OnFailure="}
+    done = verified(tmp_path, "fastface-night.service", **on)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nOnSuccess=fastface-mail.service\n" in (tmp_path / "fastface-night.service").read_text()
+    assert _settings("fastface-mail.service")["ExecStart"].split()[0] == "/opt/fastface/deploy/morning.sh"
+
+
+@pytest.mark.parametrize(
+    ("variables", "subject", "body"),
+    [
+        ({"FASTFACE_EXIT_CODE": "0"}, "fastface: 2 new videos", "fastface: 2 new videos\nmore\n"),
+        ({"MONITOR_EXIT_STATUS": "3"}, "fastface: 2 new videos", "fastface: 2 new videos\nmore\n"),
+        ({"FASTFACE_EXIT_CODE": "11"}, None, ""),
+        (
+            {"FASTFACE_EXIT_CODE": "28"},
+            "fastface: the night failed",
+            "fastface ended with exit code 28: see the log.\n",
+        ),
+    ],
+)
+def test_the_morning_mails_the_report_or_the_exit_code(
+    calls: Calls, tmp_path: Path, variables: dict[str, str], subject: str | None, body: str
+) -> None:
+    (tmp_path / "night.txt").write_text("fastface: 2 new videos\nmore\n")
+    mail = calls.put("mail")
+    mail.write_text(f"{mail.read_text()}cat >{tmp_path}/body\n")
+    (calls.folder / "calls").touch()
+    environment = {"PATH": f"{calls.folder}:{os.environ['PATH']}", "FASTFACE_OUT": str(tmp_path), **variables}
+    subprocess.run([DEPLOY / "morning.sh", "me@example.org"], check=True, env=environment, capture_output=True)
+    made = [line.split("\0")[:-1] for line in (calls.folder / "calls").read_text().splitlines()]
+    assert made == ([] if subject is None else [["mail", "-s", subject, "me@example.org"]])
+    assert subject is None or (tmp_path / "body").read_text() == body
 
 
 def test_a_run_that_goes_on_is_no_failure_of_the_night() -> None:
@@ -318,8 +357,8 @@ def test_each_task_of_the_array_scans_a_shard_of_its_own(calls: Calls, tmp_path:
 def test_slurm_merges_after_all_tasks_have_ended(calls: Calls, tmp_path: Path) -> None:
     calls.put("sbatch", prints="4711\\;cluster")
     scan, merge = calls.run(["bash", str(DEPLOY / "slurm" / "submit.sh")])
-    assert scan == ["sbatch", "--parsable", "scan.sbatch"]
-    assert merge == ["sbatch", "--dependency=afterany:4711", "merge.sbatch"]
+    assert scan == ["sbatch", "--parsable", str(DEPLOY / "slurm" / "scan.sbatch")]
+    assert merge == ["sbatch", "--dependency=afterany:4711", str(DEPLOY / "slurm" / "merge.sbatch")]
     for number in (1, 2):
         (tmp_path / f"shard-{number}").mkdir()
     calls.put("srun", runs=True)

@@ -45,6 +45,8 @@ def _lines(found: Status, out: str) -> list[str]:
         return [f"{out}: {running}; {what}; to scan: fastface scan VIDEOS{out_option(out)}", *scans]
     num_left = found.states.get("scanning", 0) + found.states.get("waiting", 0)
     share = f"{found.share or 0.0:.0%} scanned" if num_left else "nothing left to scan"
+    if not num_left and found.states.get("unstable"):
+        share = "nothing left to scan but files that were still being written"
     parts = [running, share]
     parts += [speed_text(found.speed)] if found.speed is not None else []
     parts += [f"about {clock_text(found.seconds_left)} left"] if found.seconds_left is not None else []

@@ -6,11 +6,14 @@ network is loaded, and other commands may use the output folder.
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from fastface.commands.nights.night import Night
 from fastface.config import Config
 from fastface.errors import ConfigError, LockedError
-from fastface.fleet.watch import STILL_WRITTEN, FolderWatch, Look
+from fastface.fleet.shards import Shard
+from fastface.fleet.watch import FolderWatch, Look, skip_written
 from fastface.names import pluralize
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import discover_inputs
@@ -25,7 +28,9 @@ _LONGEST_LOOKS = 0.05
 _NOT_REACHED = "new, and not searched before the time was up"
 
 
-def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, search: Pass) -> RunResult:
+def watch(
+    config: Config, inputs: Sequence[str], out: Path, observer: Observer, search: Pass, *, night: Night
+) -> RunResult:
     """Search the complete files now, then new ones as they become complete. Return the result of the last pass.
 
     The first pass runs even if no file is complete: it finds faults of settings, photos and networks at once.
@@ -36,6 +41,7 @@ def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, 
         out: The output folder.
         observer: Receives the notes.
         search: Runs one pass over the given videos.
+        night: The report of all passes.
 
     Raises:
         ConfigError: An input does not exist at the start.
@@ -52,7 +58,9 @@ def watch(config: Config, inputs: Sequence[str], out: Path, observer: Observer, 
         look = folders.look()
         least_wait = (time.monotonic() - began) / _LONGEST_LOOKS
         if clock.is_over:
-            return _with_left_out(result, look)
+            result = _with_left_out(result, look)
+            night.finish_watch(out, result, observer, datetime.now(UTC))
+            return result
         if look.new:
             try:
                 result = search(_settings_of_pass(config, clock, is_first=False), look.found)
@@ -95,7 +103,7 @@ class _Folders:
     def __init__(self, config: Config, inputs: Sequence[str], out: Path, observer: Observer) -> None:
         self._inputs, self._out, self._observer = inputs, out, observer
         self._interval = config.run.watch_interval
-        self._watch = FolderWatch(self._interval)
+        self._watch = FolderWatch(self._interval, Shard.parse(config.run.shard))
         self._missing = ""
         self._noted = ""
 
@@ -141,10 +149,9 @@ def _settings_of_pass(config: Config, clock: _Clock, *, is_first: bool = True) -
 
 def _with_left_out(result: RunResult, look: Look) -> RunResult:
     """Add the files that the watch leaves to the last result and to its run.json: they are not searched."""
-    known = tuple(item for item in result.skipped if item.reason != STILL_WRITTEN)
-    new = tuple(Skipped(path, _NOT_REACHED, is_fault=True) for path in look.new)
-    written = tuple(Skipped(path, STILL_WRITTEN, is_fault=True) for path in look.waiting)
-    if (skipped := (*known, *new, *written)) != result.skipped:
+    known = tuple(item for item in result.skipped if not item.left_state)
+    new = tuple(Skipped(path, _NOT_REACHED, is_fault=True, left_state="cancelled") for path in look.new)
+    if (skipped := (*known, *new, *map(skip_written, look.waiting))) != result.skipped:
         result.skipped = skipped
         rewrite_skipped(result)
     return result

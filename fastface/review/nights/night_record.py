@@ -14,6 +14,10 @@ A killed run must neither lose news nor hide that news is old:
   report, which names the start of that run too. The other order could lose the news.
 * An interrupted run writes its report, and leaves the record unchanged. A failure that it met is therefore new for the
   run that continues it, and has its exit code.
+* The passes of a watch leave the record unchanged, and write theirs to watch_nights.json, from which the next pass
+  prints its own news. So each pass reports the news since the watch began, and a killed watch leaves all of it to the
+  next report. When the time limit ends a watch, watch_nights.json becomes the record. `begin` of any command removes
+  the one of a killed watch.
 * `scan` searches for no person. It leaves the sightings in the record unchanged, and the next `run` reports them.
 
 A video that a time limit kept from its next try keeps its entry: a known failure stays known. A fingerprint that has

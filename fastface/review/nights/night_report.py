@@ -71,7 +71,7 @@ class NightFailure:
 class LeftVideo:
     """A video that the next run has to complete."""
 
-    video: str  # name in OUT
+    video: str  # name in OUT; the path, if the file has none yet
     path: str
     state: str  # cancelled or unstable
     reason: str
@@ -176,22 +176,29 @@ class Comparison:
 
 
 def compare_night(
-    record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, *, finished: str, ended: str = ""
+    record: NightRecord,
+    videos: Sequence[VideoRecord],
+    result: RunResult,
+    *,
+    started: str,
+    finished: str,
+    ended: str = "",
 ) -> Comparison:
     """Compare the output folder with the last report.
 
     Args:
-        record: What the last finished run has reported; this run's start is the last of `begun`.
+        record: What the last finished run has reported; this command's start is in `begun`.
         videos: All videos of the ledger.
         result: Result of the command; its spans count if it is a finished `run`.
-        finished: End of the command, ISO 8601.
+        started: Start of the command, ISO 8601; for a pass of a watch, that of the watch.
+        finished: End of the command.
         ended: Why the command ended early; empty if it finished.
     """
     is_searched = result.command != "scan" and not ended
     reached = {video.video_id: video for video in videos if video.scan_key}
     failed = [video for video in reached.values() if video.state not in ("done", *_UNFINISHED)]
     known_videos = frozenset(video.video_id for video in failed if record.knows_failure(video))
-    closed = {str(item.path): item.reason for item in result.skipped if item.is_fault}
+    closed = {str(item.path): item.reason for item in result.skipped if item.is_fault and not item.left_state}
     known_inputs = frozenset(path for path, reason in closed.items() if record.inputs.get(path) == reason)
     known = KnownFailures(known_videos, known_inputs, record.exports.intersection(result.export_failures))
     failures = [
@@ -207,11 +214,11 @@ def compare_night(
     report = NightReport(
         command=result.command,
         out=valid_text(str(result.out.absolute())),
-        started=result.started.isoformat(timespec="seconds"),
+        started=started,
         finished=finished,
         ended=ended,
         since=record.reported,
-        unreported=record.begun[:-1],
+        unreported=tuple(start for start in record.begun if start != started),
         is_searched=is_searched,
         is_cut_short=result.is_cut_short,
         num_videos=len(result.videos),
@@ -219,11 +226,7 @@ def compare_night(
         sightings=_list_sightings(record, reached, spans),
         new_failures=tuple(failure for is_known, failure in failures if not is_known),
         known_failures=tuple(failure for is_known, failure in failures if is_known),
-        left=tuple(
-            LeftVideo(valid_text(video.id), valid_text(str(video.path)), video.state, valid_text(video.reason))
-            for video in result.videos
-            if video.state in ("cancelled", "unstable")
-        ),
+        left=tuple(list_left(result)),
     )
     after = NightRecord(
         reported=report.started,
@@ -233,6 +236,17 @@ def compare_night(
         sightings={**record.sightings, **_group_spans(reached, spans, labels)},
     )
     return Comparison(report, after, known)
+
+
+def list_left(result: RunResult) -> Iterable[LeftVideo]:
+    """Yield the videos that the next run has to complete: those of the ledger, then files without a name in OUT."""
+    for video in result.videos:
+        if video.state in ("cancelled", "unstable"):
+            yield LeftVideo(valid_text(video.id), valid_text(str(video.path)), video.state, valid_text(video.reason))
+    for item in result.skipped:
+        if item.left_state:
+            path = valid_text(str(item.path))
+            yield LeftVideo(path, path, item.left_state, item.reason)
 
 
 def _make_failure(

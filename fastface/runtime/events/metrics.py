@@ -5,6 +5,7 @@ intervals, so that it is current while networks load or clips are made. Names fo
 https://prometheus.io/docs/practices/naming/ (base units, `_total` for counters).
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +18,13 @@ from time import monotonic
 
 from fastface.distribution import VERSION
 from fastface.errors import ConfigError, FastfaceError
-from fastface.files import write_atomic
+from fastface.files import atomic_path
 from fastface.index.ledger import Ledger
 from fastface.index.video_state import STATE_WORDS
 from fastface.names import valid_text
 from fastface.runtime.events.observer import Observer, RelayObserver
 from fastface.runtime.events.progress import ScanProgress
+from fastface.runtime.output_folder import require_free
 
 _SECONDS = 15.0
 """Seconds between two writes; Prometheus usually reads every 15 to 60 seconds."""
@@ -128,7 +130,9 @@ class MetricsObserver(RelayObserver):
             SpaceError: No space is left.
             FaceIndexError: The ledger is damaged.
         """
-        write_atomic(self._path, format_metrics(self._list_metrics(is_over=is_over)))
+        with atomic_path(self._path) as part:
+            part.write_text(format_metrics(self._list_metrics(is_over=is_over)), encoding="utf-8")
+            part.chmod(0o644)  # whatever the umask: node_exporter is another user
 
     def _list_metrics(self, *, is_over: bool) -> list[_Metric]:
         out = {"out": str(self._out.absolute())}
@@ -169,6 +173,22 @@ class MetricsObserver(RelayObserver):
         return found
 
 
+def check_metrics_file(path: Path | None) -> None:
+    """Check that the file of `run.metrics` can be written. Writes nothing.
+
+    Raises:
+        ConfigError: It cannot.
+    """
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise ConfigError(f"run.metrics: {str(path.parent)!r} is no folder: create it, or name a file in another one")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(
+            f"run.metrics: this user may not write to {str(path.parent)!r}: allow it, or name a file in another folder"
+        )
+
+
 @contextmanager
 def observe_metrics(path: Path | None, command: str, out: Path, inner: Observer) -> Iterator[Observer]:
     """Write metrics while the context lasts, and at its end; without a path, yield the inner observer.
@@ -181,12 +201,13 @@ def observe_metrics(path: Path | None, command: str, out: Path, inner: Observer)
 
     Raises:
         ConfigError, SpaceError: The file cannot be written at the start.
+        LockedError: Another run holds the output folder. The file may be that of this run, and stays as it is.
     """
     if path is None:
         yield inner
         return
-    if not path.parent.is_dir():
-        raise ConfigError(f"run.metrics: {str(path.parent)!r} is no folder: create it, or name a file in another one")
+    check_metrics_file(path)
+    require_free(out)
     observer = MetricsObserver(path, command, out, inner)
     observer.write()
     ended = Event()

@@ -1,22 +1,51 @@
 """Three nights over a folder that grows: each report has what is new and no more, through kills; `--on-finish`."""
 
 import json
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import run_tools
 from cartoon_tools import Cartoon
-from cli_tools import BROKEN, Ran, copy_of_out, environment, errors, fastface
+from cli_tools import (
+    BROKEN,
+    Ran,
+    copy_of_out,
+    drawn_hits,
+    environment,
+    errors,
+    fastface,
+    found_hits,
+    spans_without_clips,
+)
 
 NO_EXPORTS = ("--clips", "none", "--crops", "none")
 PRINT_INPUT = (
     "import os, sys; print('ended', os.environ['FASTFACE_EXIT_CODE'], os.environ['FASTFACE_OUT'], sys.stdin.read(9))"
 )
+
+SLOW_WRITER = """
+import pathlib, sys, time
+whole, copy, go = map(pathlib.Path, sys.argv[1:])
+content = whole.read_bytes()
+size = len(content) - 100_000
+with copy.open("wb", buffering=0) as file:
+    file.write(content[:size])
+    while not go.exists():
+        file.write(content[size : size + 1])
+        size += 1
+        time.sleep(0.01)
+    file.write(content[size:])
+"""
+"""All frames of a film at once, then the box at its end byte for byte; the rest at once when it may."""
 
 
 def _other_film(film: Path, path: Path, size: int) -> None:
@@ -157,4 +186,91 @@ def test_a_program_that_does_not_exist_is_a_fault_before_the_night(ran: Ran, car
     assert "--on-finish 'no-such-program': there is no such program" in line
     (line,) = errors(fastface(*given, "sh 'open"), 2, 1)
     assert "No closing quotation" in line
+    (line,) = errors(fastface(*given, "true", "--metrics", tmp_path / "none" / "x.prom", "--dry-run"), 2, 1)
+    assert line.endswith(f"'{tmp_path}/none' is no folder: create it, or name a file in another one")
     assert not (tmp_path / "out").exists()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP holds the process: the third field of its stat, after its name in brackets."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _zone_where_it_is(clock: str, shown: datetime) -> str:
+    """A time zone, as POSIX writes it, in which the clock shows this time of day at that moment."""
+    hours, minutes, seconds = map(int, clock.split(":"))
+    utc = shown.astimezone(UTC)
+    behind = (utc.hour - hours) * 3600 + (utc.minute - minutes) * 60 + utc.second - seconds
+    behind = (behind + 12 * 3600) % (24 * 3600) - 12 * 3600
+    sign, rest = ("-" if behind < 0 else ""), abs(behind)
+    return f"TST{sign}{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
+
+
+def test_three_nights_while_a_slow_writer_fills_the_folder(cartoon: Cartoon, tmp_path: Path) -> None:
+    """Until 06:00, which is 20 seconds away for the first night: after two films it stands still until then."""
+    films, out, film, whole = tmp_path / "films", tmp_path / "out", cartoon.films / "film3.mp4", tmp_path / "whole"
+    films.mkdir()
+    late, one, *rest = names = ["1_late.mp4", "2_one.mp4", "3_two.mp4", "4_three.mp4"]
+    for number, name in enumerate(names[1:]):
+        _other_film(film, films / name, number)
+    (films / "0_broken.mp4").write_text("no film")
+    _other_film(film, whole, 100_000)
+    zone = _zone_where_it_is("05:59:40", begun := datetime.now(UTC))
+    until = ("--until", "06:00", "--decoders", "1", "--workers", "1")
+    writer = subprocess.Popen([sys.executable, "-c", SLOW_WRITER, whole, films / late, tmp_path / "go"])
+    first = [*run_tools.COMMAND, *_arguments(cartoon, films, out, *until)]
+    process = None
+    try:
+        run_tools.wait_until((films / late).exists, "the first bytes of the writer")
+        variables = environment(TZ=zone, FASTFACE_FAILPOINT="scan.finished:stop:2")
+        process = subprocess.Popen(first, stderr=subprocess.PIPE, text=True, env=variables)
+        run_tools.wait_until(lambda: process.poll() is not None or _is_stopped(process.pid), "two films")
+        assert process.poll() is None, process.stderr
+        run_tools.wait_until(lambda: (datetime.now(UTC) - begun).total_seconds() > 21, "06:00")
+        process.send_signal(signal.SIGCONT)
+        _, told = process.communicate(timeout=run_tools.DEADLINE_SECONDS)
+        assert writer.poll() is None
+        (tmp_path / "go").touch()
+        assert writer.wait(run_tools.DEADLINE_SECONDS) == 0
+    finally:
+        for started in (process, writer):
+            if started is not None:
+                started.kill()
+                started.wait()
+    report = json.loads((out / "night.json").read_text(encoding="utf-8"))
+    assert process.returncode == 3, told
+    assert told.splitlines()[-1].endswith("4 of 5 videos not done (2 not reached, 1 still being written, 1 failed)")
+    assert _names(report, "new_videos") == [one]
+    assert _new_spans(report) == _spans_of(out, late, one)  # those of the film that is still written so far
+    assert (_names(report, "new_failures"), _names(report, "known_failures")) == (["0_broken.mp4"], [])
+    assert [(left["video"], left["state"]) for left in report["left"]] == [
+        (late, "unstable"), *((name, "cancelled") for name in rest),
+    ]  # fmt: skip
+
+    # One film gets another name, and one a copy. The second night has time enough.
+    (films / one).rename(films / "renamed.mp4")
+    shutil.copy(films / rest[0], films / "5_copy.mp4")
+    code, lines, report = _night(cartoon, films, out, *until)
+    assert (code, lines) == (0, [])
+    assert _names(report, "new_videos") == [late, *rest]
+    assert [video["before"] for video in report["new_videos"]] == ["unstable", "", ""]
+    assert _new_spans(report) == _spans_of(out, *rest)  # those of the late film are known
+    assert (report["new_failures"], report["left"]) == ([], [])
+    assert _names(report, "known_failures") == ["0_broken.mp4"]
+
+    code, lines, report = _night(cartoon, films, out, *until)
+    assert (code, lines) == (0, [])
+    assert (report["new_videos"], report["sightings"], report["new_failures"], report["left"]) == ([], [], [], [])
+    assert _names(report, "known_failures") == ["0_broken.mp4"]
+
+    # Each film was searched once when it was complete, and all tables are those of one night over the folder.
+    log = [json.loads(line) for line in (out / ".fastface" / "log.jsonl").read_text().splitlines()]
+    searched = Counter((row["video"], row["state"]) for row in log if row["event"] == "video")
+    assert searched == {(late, "unstable"): 1, ("0_broken.mp4", "failed"): 3, **{(name, "done"): 1 for name in names}}
+    hits = drawn_hits(replace(cartoon, scripts=dict.fromkeys(names, cartoon.scripts["film3.mp4"])))
+    assert len(hits) > 20
+    assert found_hits(out) == hits
+    code, *_ = _night(cartoon, films, once := tmp_path / "once")
+    assert code == 3  # the failure is new in this folder
+    spans = [(one if row[0] == "renamed.mp4" else row[0], *row[1:]) for row in spans_without_clips(once)]
+    assert sorted(spans) == sorted(spans_without_clips(out))

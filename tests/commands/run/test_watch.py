@@ -67,6 +67,16 @@ def test_a_slow_writer_fills_a_watched_folder(cartoon: Cartoon, tmp_path: Path) 
     mine = replace(cartoon, scripts={name: cartoon.scripts[name] for name in (HELD, RENAMED)})
     assert len(drawn_hits(mine)) > 20
     assert found_hits(out) == drawn_hits(mine)
+    # The report has the news of every pass; since a signal ended the watch, the next run repeats it.
+    watched = json.loads((out / "night.json").read_text())
+    assert [video["video"] for video in watched["new_videos"]] == [HELD, RENAMED]
+    done = fastface(*command[len(COMMAND) : -3], "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    repeated = json.loads((out / "night.json").read_text())
+    assert [repeated[key] for key in ("new_videos", "sightings")] == [
+        watched[key] for key in ("new_videos", "sightings")
+    ]
+    assert repeated["unreported"] == [watched["started"]]
 
 
 @pytest.mark.parametrize("is_open", [False, True])
@@ -85,6 +95,9 @@ def test_the_time_limit_ends_a_watch(cartoon: Cartoon, tmp_path: Path, is_open: 
             *("--max-hours", 0.001, "--json"),
         )
     left = [{"path": str(films / RENAMED), "reason": "still being written"}] if is_open else []
+    report = json.loads((out / "night.json").read_text())
+    assert [(one["path"], one["state"]) for one in report["left"]] == [(one["path"], "unstable") for one in left]
+    assert (report["new_failures"], report["ended"]) == ([], "")
     assert done.returncode == (3 if is_open else 0), done.stderr
     assert json.loads(done.stdout)["skipped"] == left
     assert _scanned(out) == {}

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fastface.fleet import watch as module
+from fastface.fleet.shards import Shard
 from fastface.fleet.watch import FolderWatch, Look, list_written_files
 from fastface.video.discover import Discovery, discover
 
@@ -14,9 +16,9 @@ INTERVAL = 10.0
 class Folder:
     """A folder under watch, with clocks that the test sets. Files are made now, so the wall clock starts now."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shard: str = "1/1") -> None:
         self.root = root
-        self.watch = FolderWatch(INTERVAL)
+        self.watch = FolderWatch(INTERVAL, Shard.parse(shard))
         self.elapsed = 1000.0
 
     def look(self, seconds: float, *, clock_ahead: float = 0.0) -> Look:
@@ -158,3 +160,30 @@ def test_written_files_are_those_open_for_writing(tmp_path: Path) -> None:
             file.close()
     found = {name for name, path in paths.items() if (path.stat().st_dev, path.stat().st_ino) in written}
     assert found == {"written", "appended", "both"}
+
+
+def test_files_of_another_shard_are_neither_new_nor_waited_for(tmp_path: Path) -> None:
+    """By sha256sum the digests of 1, 2 and 3 begin with 6b86b273ff34fce1, d4735e3a265e16ee and 4e07408562bedb8b."""
+    first, second = Folder(tmp_path, "1/2"), Folder(tmp_path, "2/2")  # the even number, and the odd ones
+    for text in ("1", "2", "3"):
+        (tmp_path / f"{text}.mp4").write_text(text)
+    looks = [first.look(0), second.look(0)]
+    assert [names(look.waiting) for look in looks] == [["2.mp4"], ["1.mp4", "3.mp4"]]
+    assert [[item.path.name for item in look.found.skipped] for look in looks] == [["2.mp4"], ["1.mp4", "3.mp4"]]
+    looks = [first.look(INTERVAL), second.look(INTERVAL)]
+    assert [names(look.new) for look in looks] == [["2.mp4"], ["1.mp4", "3.mp4"]]
+    # The pass divides the videos itself, and may find that a changed one belongs to another shard now.
+    assert [[file.path.name for file in look.found.videos] for look in looks] == [["1.mp4", "2.mp4", "3.mp4"]] * 2
+    first.watch.mark_searched(looks[0])
+    (tmp_path / "3.mp4").write_bytes(b"2")
+    first.look(1)
+    assert names(first.look(INTERVAL).new) == ["3.mp4"]
+
+
+def test_a_new_file_of_another_shard_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Folder(tmp_path, "1/2")
+    (tmp_path / "1.mp4").write_bytes(b"1")
+    first.look(0)
+    assert first.look(INTERVAL).new == ()
+    monkeypatch.setattr(module, "find_own", lambda files, _: [pytest.fail("read again") for _ in files])
+    assert first.look(INTERVAL).new == ()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fastface.commands.nights import watch as module
+from fastface.commands.nights.night import Night as Report
 from fastface.commands.nights.watch import watch
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError, InterruptError, LockedError
@@ -69,7 +70,7 @@ class Night:
 
     def run(self, **settings: object) -> RunResult:
         config = load_config(environment={}, flags={"run": {"watch": True, "watch_interval": INTERVAL, **settings}})
-        return watch(config, [str(self.folder)], self.out, self.notes, self._search)
+        return watch(config, [str(self.folder)], self.out, self.notes, self._search, night=Report(is_watch=True))
 
     def add(self, name: str) -> Callable[[], object]:
         return lambda: (self.folder / name).write_bytes(b"1")
@@ -100,6 +101,14 @@ def test_looks_without_anything_new_start_no_pass(night: Night) -> None:
     assert [line for line in night.notes.lines if "waiting for new videos" in line] == [
         "waiting for new videos, with a look every 30 s; Ctrl-C ends it"
     ]
+
+
+@pytest.mark.parametrize(("shard", "passes"), [("1/2", [[]]), ("2/2", [[], ["a.mp4"]])])
+def test_a_file_of_another_shard_starts_no_pass(night: Night, shard: str, passes: list[list[str]]) -> None:
+    """The first 16 digits of `printf 1 | sha256sum` are 6b86b273ff34fce1, an odd number: the second shard of two."""
+    night.events = [night.add("a.mp4")]
+    assert night.run(max_hours=hours(200), shard=shard).exit_code == 0
+    assert [names for _, names in night.passes] == passes
 
 
 def test_slow_looks_are_less_frequent(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Metrics of a run, read back by Prometheus' own parser."""
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fastface.errors import ConfigError, InterruptError
+from fastface.errors import ConfigError, InterruptError, LockedError
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.runtime.events.metrics import MetricsObserver, format_metrics, observe_metrics
@@ -114,6 +115,30 @@ def test_the_end_has_the_exit_code_however_the_run_ends(out: Path, tmp_path: Pat
         _ = 1 / 0
     assert read(path, out)["fastface_exit_code"] == 1
     assert [file.name for file in tmp_path.iterdir() if file != out] == ["fastface.prom"]
+
+
+def test_other_users_may_read_the_file_whatever_the_umask(out: Path, tmp_path: Path) -> None:
+    path, before = tmp_path / "fastface.prom", os.umask(0o077)
+    try:
+        with observe_metrics(path, "scan", out, Observer()):
+            modes = [path.stat().st_mode & 0o777]
+    finally:
+        os.umask(before)
+    assert [*modes, path.stat().st_mode & 0o777] == [0o644, 0o644]
+
+
+def test_a_run_that_another_one_keeps_out_leaves_the_file_of_that_one(out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "fastface.prom"
+    with observe_metrics(path, "run", out, Observer()) as observer:
+        observer.conclude(0, 7)
+    before = path.read_text(encoding="utf-8")
+    with (
+        OutputFolder(out).hold_lock(),
+        pytest.raises(LockedError),
+        observe_metrics(path, "run", out, Observer()),
+    ):
+        pytest.fail("it must not start")
+    assert path.read_text(encoding="utf-8") == before
 
 
 def test_events_reach_the_observer_behind_it(out: Path, tmp_path: Path) -> None:
