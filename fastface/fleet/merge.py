@@ -21,6 +21,7 @@ from fastface.fleet.knowledge import KnowledgeFolder, merge_knowledge
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.index.track_archive import remove_track_archive
 from fastface.names import valid_text
 from fastface.runtime.events.event_log import open_event_log
 from fastface.runtime.events.observer import Observer
@@ -213,6 +214,8 @@ def _merge(
         write_origins(target.state, origins, plan.gone)
         for name in plan.gone:
             own.index(name).remove()
+        if outdated:
+            remove_track_archive(target.index)
         _take_settings(folders, target, always=mirror)
         _take_photos(folders, target, link=link)
         notes += merge_knowledge(target.state, _list_knowledge(folders, plan))
