@@ -200,6 +200,19 @@ def test_a_video_that_changed_belongs_to_one_shard(cartoon: Cartoon, tmp_path: P
     assert videos(out) == ["film.mp4"]
 
 
+def test_a_renamed_video_stays_in_its_shard_also_under_the_name_of_another(cartoon: Cartoon, tmp_path: Path) -> None:
+    films, two = tmp_path / "films", tmp_path / "two"
+    films.mkdir()
+    for name, content in (("a.mp4", b"nothing"), ("b.mp4", b"no film")):  # shards 2 and 1 of 2
+        (films / name).write_bytes(content)
+    scan(cartoon, films, two, "2/2")
+    (films / "a.mp4").rename(films / "c.mp4")
+    (films / "b.mp4").rename(films / "a.mp4")
+    assert scan(cartoon, films, two, "2/2") == ["shard 2/2: 1 of 2 videos"]
+    with Ledger(two / ".fastface" / "state.sqlite", read_only=True) as ledger:
+        assert {record.video_id: record.path for record in ledger.videos()} == {"a.mp4": films / "c.mp4"}
+
+
 @pytest.mark.parametrize("place", ["merge.awaited", "merge.linked"])
 def test_a_killed_merge_leaves_videos_that_wait_and_continues(fleet: Fleet, tmp_path: Path, place: str) -> None:
     out, words = tmp_path / "merged", [*map(str, fleet.shards)]
