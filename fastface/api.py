@@ -83,7 +83,7 @@ def find(targets: Paths, out: Paths = "out", *, observer: Observer | None = None
     """
     outs, observer = _folders(out), observer or Observer()
     config = _load(outs[0], settings, with_export=True)
-    return workflows.find(config, _texts(targets), merging.open_joined(outs, observer), observer)
+    return workflows.find(config, _texts(targets), merging.open_joined(config, outs, observer), observer)
 
 
 def merge(outs: Paths, out: str | Path, *, link: bool = True, observer: Observer | None = None) -> MergeResult:
@@ -125,7 +125,7 @@ def people(
     """
     outs, observer = _folders(out), observer or Observer()
     config, table = _load(outs[0], settings, with_export=False), None if names is None else Path(names)
-    where = merging.open_joined(outs, observer)
+    where = merging.open_joined(config, outs, observer)
     return census.people(config, where, observer, targets=_texts(targets), names=table)
 
 

@@ -121,6 +121,15 @@ def forget_tracks(names: TracksByName, tracks: Mapping[str, Collection[int]]) ->
     }
 
 
+def forget_videos(names: TracksByName, fingerprints: Collection[str]) -> TracksByName:
+    """Return the names without the tracks of some videos."""
+    rest = {
+        label: {source: tracks for source, tracks in sources.items() if source.partition(" ")[0] not in fingerprints}
+        for label, sources in names.items()
+    }
+    return {label: sources for label, sources in rest.items() if sources}
+
+
 def write_names(state: Path, names: TracksByName) -> None:
     """Write the tracks of all names, readable by the owner only.
 

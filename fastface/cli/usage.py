@@ -57,14 +57,23 @@ class PlainCommand(TyperCommand):
         return cut_to_sentence(split_help(self)[0])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; refuse surplus arguments and show the correct form."""
+        """Read the arguments; refuse surplus arguments and folders, and show the correct form."""
         ctx.allow_extra_args = True
+        if not ctx.resilient_parsing:
+            self._check_folders(ctx, args)
         left = super().parse_args(ctx, args)
         if left and not ctx.resilient_parsing:
             paths = shlex.join(left)
             advice = _PATHS_BELONG.get(ctx.info_name, "remove it").format(paths=paths)
             ctx.fail(f"{ctx.info_name} takes no argument {paths}: {advice}")
         return left
+
+    def _check_folders(self, ctx: Any, args: list[str]) -> None:
+        """Refuse a second output folder, which would silently replace the first: `purge` must not skip a folder."""
+        _, _, given = self.make_parser(ctx).parse_args(list(args))
+        count = sum(option.name == "out" and not option.multiple for option in given)
+        if count > 1:
+            ctx.fail(f"{ctx.info_name} takes one output folder, and -o names {count}: run it once for each")
 
 
 def usage_line(error: Any) -> str:

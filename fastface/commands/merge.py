@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastface.config import Config
 from fastface.fleet.merge import MergeResult, merge_folders
-from fastface.fleet.views import find_view, join, locate_view
+from fastface.fleet.views import find_view, join, list_lost, locate_view
 from fastface.runtime.events.observer import Observer
 
 
@@ -23,14 +24,25 @@ def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = 
     return merge_folders(outs, into, observer, link=link)
 
 
-def open_joined(outs: Sequence[Path], observer: Observer) -> Path:
+def open_joined(config: Config, outs: Sequence[Path], observer: Observer) -> Path:
     """Return the folder to search: the only one, or the view of several, brought up to date.
 
+    Videos that the folders have forgotten are forgotten in the view too, with all that was made of them.
+
+    Args:
+        config: The settings; see `forget`.
+        outs: The folders.
+        observer: Receives notes.
+
     Raises:
-        FastfaceError: See `merge_folders`.
+        FastfaceError: See `merge_folders` and `forget`.
     """
     if len(outs) == 1:
         return outs[0]
+    if lost := list_lost(outs):
+        from fastface.commands.removal.forget import forget  # noqa: PLC0415 - it imports the whole census
+
+        forget(config, locate_view(outs), lost, observer, by_id=True)
     result = join(outs, observer)
     observer.note(f"{len(outs)} folders joined: the results lie in {str(result.out)!r}")
     return result.out

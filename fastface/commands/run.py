@@ -4,7 +4,7 @@ The CLI and `api` call these functions; the demo uses `run`. Each command writes
 if it is interrupted. The order of the steps matters: see `run`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -32,7 +32,7 @@ from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive
 from fastface.indexing.engine import open_engine
 from fastface.indexing.scanner import Scanner, open_scanner
-from fastface.indexing.video_names import list_waiting, settle_videos
+from fastface.indexing.video_names import is_there, list_waiting, settle_videos
 from fastface.names import pluralize, shorten_lines
 from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext, describe_fresh, open_context
@@ -288,7 +288,6 @@ def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunRes
 
     They load their networks while photos are read; no frame is decoded before `_scan`.
     """
-    _forget_moved(context, found)
     # A video that no run has started loses its name: its file may have moved, and no result uses the name.
     records = context.ledger.videos(with_info=False)
     known = [record for record in records if record.scan_key]
@@ -296,6 +295,7 @@ def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunRes
         found.videos, found.skipped, known, context.ledger.names(), scans_copies=context.config.scan.copies
     )
     videos = settled.videos
+    _forget_moved(context, found, {file.video_id for file in videos})
     result.skipped += settled.copies
     for item in settled.copies:
         context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
@@ -309,11 +309,17 @@ def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunRes
     return scanner
 
 
-def _forget_moved(context: RunContext, found: Discovery) -> None:
-    """Forget videos that have changed since their scan and now belong to another shard, which scans them again."""
+def _forget_moved(context: RunContext, found: Discovery, own: Container[str]) -> None:
+    """Forget videos that have changed since their scan and now belong to another shard, which scans them again.
+
+    Args:
+        context: The run.
+        found: The inputs.
+        own: Names of the videos of this shard. Such a video has another file, if its former one is of another shard.
+    """
     paths = {file.path for file in found.elsewhere}
     for record in context.ledger.videos(with_info=False) if paths else ():
-        if record.scan_key and record.path in paths and not record.has_unchanged_file():
+        if record.scan_key and record.path in paths and record.video_id not in own and not is_there(record):
             context.ledger.forget_video(record.video_id)
             VideoIndex(context.out.index, record.video_id).remove()
             context.observer.note(f"{record.video_id}: changed since it was scanned; it belongs to another shard now")

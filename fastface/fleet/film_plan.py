@@ -191,6 +191,35 @@ def plan_films(
     )
 
 
+def settle_names(names: Iterable[NameRecord], videos: Iterable[MergedVideo]) -> list[NameRecord]:
+    """Return one name a path: of several contents that of the file now, else the last one.
+
+    The path of a video is a name only if its file has become a copy of another video. One folder may have seen a file
+    before a change, and another folder after it.
+
+    Args:
+        names: The names in all folders.
+        videos: The videos of the merged folder.
+    """
+    own: dict[Path, set[str]] = {}
+    for video in videos:
+        own.setdefault(video.record.path, set()).add(video.record.fingerprint)
+    by_path: dict[Path, dict[str, NameRecord]] = {}
+    for name in names:
+        if name.fingerprint not in own.get(name.path, ()):
+            by_path.setdefault(name.path, {})[name.fingerprint] = name
+    found = []
+    for path, by_content in by_path.items():
+        last = next(reversed(by_content.values()))
+        if path not in own and len(by_content) == 1:
+            found.append(last)
+            continue
+        now = next(filter(NameRecord.has_unchanged_file, by_content.values()), None)
+        if now is not None or path not in own:
+            found.append(now or last)
+    return found
+
+
 def _is_outdated(video: _Video, origins: Collection[str], paths: Collection[Path]) -> bool:
     """Return whether a video that only the target has was replaced in its folder by another one at its path."""
     record = video.scans[0].record

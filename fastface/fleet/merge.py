@@ -16,11 +16,12 @@ from fastface.distribution import VERSION
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import link_or_copy, private_folder, write_atomic
-from fastface.fleet.film_plan import TARGET, FilmPlan, MergedVideo, Scan, plan_films
+from fastface.fleet.film_plan import TARGET, FilmPlan, MergedVideo, Scan, plan_films, settle_names
 from fastface.fleet.knowledge import KnowledgeFolder, merge_knowledge
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
+from fastface.index.track_archive import remove_track_archive
 from fastface.names import valid_text
 from fastface.runtime.events.event_log import open_event_log
 from fastface.runtime.events.observer import Observer
@@ -213,12 +214,13 @@ def _merge(
         write_origins(target.state, origins, plan.gone)
         for name in plan.gone:
             own.index(name).remove()
+        if outdated:
+            remove_track_archive(target.index)
         _take_settings(folders, target, always=mirror)
         _take_photos(folders, target, link=link)
         notes += merge_knowledge(target.state, _list_knowledge(folders, plan))
         fail_point("merge.knowledge")
-        own.ledger.put_names(name for folder in folders for name in folder.ledger.names())
-        own.ledger.put_names(plan.copies)
+        _take_names(folders, own, plan, mirror=mirror)
         before = {record.video_id: record for record in own.records}
         for video in plan.videos:
             if video.is_kept and video.record != before[video.record.video_id]:
@@ -258,6 +260,17 @@ def _take_video(video: MergedVideo, source: _Folder, own: _Folder, *, link: bool
     own.index(video.record.video_id).take(source.index(name), link=link)
     fail_point("merge.linked")
     own.ledger.put_scanned(video.record, source.ledger.units(name).values())
+
+
+def _take_names(folders: Sequence[_Folder], own: _Folder, plan: FilmPlan, *, mirror: bool) -> None:
+    """Take over the further names of the videos; with `mirror`, remove the names that no folder has."""
+    before = own.ledger.names()
+    known = [] if mirror else before
+    settled = settle_names(
+        [*known, *(name for folder in folders for name in folder.ledger.names()), *plan.copies], plan.videos
+    )
+    own.ledger.drop_names({name.path for name in before} - {name.path for name in settled})
+    own.ledger.put_names(settled)
 
 
 def _take_settings(folders: Sequence[_Folder], target: OutputFolder, *, always: bool) -> None:

@@ -17,8 +17,10 @@ from pathlib import Path
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.fleet.merge import MergeResult, check_folders, merge_folders
+from fastface.index.ledger import Ledger
 from fastface.names import safe_name
 from fastface.runtime.events.observer import Observer
+from fastface.runtime.output_folder import hold_to_read
 
 FOLDER = "joined"
 _DIGEST_LENGTH = 8
@@ -36,6 +38,32 @@ def join(outs: Sequence[Path], observer: Observer) -> MergeResult:
     if _read_sources(view) != sources:
         write_atomic(_sources_path(view), json.dumps({"folders": sources}, indent=1) + "\n", private=True)
     return result
+
+
+def list_lost(outs: Sequence[Path]) -> list[str]:
+    """List the videos of the view of several folders that none of these folders has any more, by their names there.
+
+    A changed file is not lost.
+
+    Raises:
+        ConfigError, LockedError, FaceIndexError: See `merge_folders`.
+    """
+    view = locate_view(outs)
+    if not (view / ".fastface" / "state.sqlite").exists():
+        return []
+    paths, contents = set[Path](), set[str]()
+    for out in outs:
+        with hold_to_read(out), Ledger(out / ".fastface" / "state.sqlite", read_only=True) as ledger:
+            for record in ledger.videos(with_info=False):
+                paths.add(record.path)
+                contents.add(record.fingerprint)
+    with Ledger(view / ".fastface" / "state.sqlite", read_only=True) as ledger:
+        there = ledger.videos(with_info=False)
+    return [
+        record.video_id
+        for record in there
+        if record.scan_key and record.path not in paths and record.fingerprint not in contents
+    ]
 
 
 def find_view(outs: Sequence[Path]) -> Path:

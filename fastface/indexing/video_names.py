@@ -136,7 +136,7 @@ class _Settlement:
         if record is not None:
             film = replace(by_path[record.path], video_id=record.video_id)
         else:
-            record = next(filter(_is_there, records), None)
+            record = next(filter(is_there, records), None)
             film = VideoFile(record.path, record.video_id) if record is not None else group[0]
             film = replace(film, video_id=(record or records[0]).video_id)
         self._choose(group, film)
@@ -145,7 +145,7 @@ class _Settlement:
         """Give each file of one content a video of its own: that of its path, else one whose file is gone."""
         paths = {file.path for file in group}
         by_path = {record.path: record for record in records}
-        gone = iter([record for record in records if record.path not in paths and not _is_there(record)])
+        gone = iter([record for record in records if record.path not in paths and not is_there(record)])
         for file in group:
             record = by_path.get(file.path) or next(gone, None)
             if record is not None:
@@ -211,8 +211,8 @@ def _read_stamp(path: Path) -> str:
         return ""
 
 
-def _is_there(record: VideoRecord) -> bool:
-    """Return whether a video's file still has its content."""
+def is_there(record: VideoRecord) -> bool:
+    """Return whether a video's file still has its content; false if it cannot be read."""
     try:
         return record.has_unchanged_file()
     except InputError:

@@ -16,7 +16,8 @@ from pathlib import Path
 from fastface.errors import ConfigError, LockedError
 from fastface.files import private_folder, remove_parts, space_checked
 from fastface.index.ledger import Ledger
-from fastface.video.discover import Discovery, discover
+from fastface.index.store import VideoIndex
+from fastface.video.discover import Discovery, casefold_name, discover
 
 EARLIER = "earlier"
 """Folder below OUT for the answers to earlier searches."""
@@ -80,10 +81,25 @@ class OutputFolder:
             for folder in (self.photos, *(self.root / name for name in _EXPORT_FOLDERS)):
                 remove_parts(folder)
             remove_parts(self.index, deep=not has_ended_well)
+            if not has_ended_well:
+                self._remove_orphans()
             yield
             os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
+
+    def _remove_orphans(self) -> None:
+        """Remove the indexes of videos that no scan of the ledger has.
+
+        Their rows are deleted before their files, so a killed command may have left files of a forgotten video.
+        """
+        if not self.ledger.exists():
+            return
+        with Ledger(self.ledger, read_only=True) as ledger:
+            known = {casefold_name(video.video_id) for video in ledger.videos(with_info=False) if video.scan_key}
+        for folder in self.index.iterdir():
+            if folder.is_dir() and casefold_name(folder.name) not in known:
+                VideoIndex(self.index, folder.name).remove()
 
     def _take_lock(self) -> int:
         """Lock the file and return its descriptor."""

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,14 @@ import pytest
 from cartoon_tools import Cartoon
 from cli_tools import Ran, errors, fastface
 from run_tools import rows
+
+from fastface.index.ledger import Ledger
+
+
+def fingerprints(out: Path) -> dict[str, str]:
+    """{name in OUT: fingerprint} of all videos."""
+    with Ledger(out / ".fastface" / "state.sqlite", read_only=True) as ledger:
+        return {record.video_id: record.fingerprint for record in ledger.videos()}
 
 
 @pytest.fixture
@@ -71,13 +81,38 @@ def test_persons_and_earlier_answers_lose_a_forgotten_film(cartoon: Cartoon, out
     photo = next(iter(sorted(cartoon.photos.iterdir())))
     assert fastface("find", "-t", photo, *given).returncode == 3
     assert fastface("people", "-o", out, "-q").returncode == 0
-    first = rows(out / "people" / "people.csv")[0]["person"]
+    people = {row["person"]: row for row in rows(out / "people" / "people.csv")}
+    first, *others = people
+    merged = fastface("pick", *others[:2], "--merge", "-o", out, "-q")
+    assert merged.returncode == 0, merged.stderr
+    assert fastface("audit", "-o", out, "-n", "40", "-q").returncode == 0
+    prints = fingerprints(out)
+    state = out / ".fastface"
+    learnt = ["corrections.json", "corrections.undo.jsonl", "photo_names.json"]
+    kept = b"".join((state / name).read_bytes() for name in learnt)
+    assert b"film1.mp4" in kept
+    assert prints["film1.mp4"].encode() in kept
+    assert (out / "audit" / "audit.html").exists()
     assert fastface("pick", first, *given).returncode == 3
     (earlier,) = (path for path in (out / "earlier").iterdir() if photo.stem not in path.name or "+" in path.name)
     seen = rows(out / "people" / "appearances.csv")
     assert any(row["video"] == "film1.mp4" for row in seen)
+    killed = fastface("forget", "film1.mp4", "-o", out, "--yes", FASTFACE_FAILPOINT="ledger.await.committed:kill:1")
+    assert killed.returncode == -9
+    assert "film1.mp4" in fingerprints(out), "it waits, so that the same command continues"
     done = fastface("forget", "film1.mp4", "-o", out, "--yes")
     assert done.returncode == 0, done.stderr
+    assert "film1.mp4" not in fingerprints(out)
+    # Embeddings and centroids of its faces go too, from all that the census keeps.
+    kept = b"".join((state / name).read_bytes() for name in learnt)
+    assert b"film1.mp4" not in kept
+    assert prints["film1.mp4"].encode() not in kept
+    with closing(sqlite3.connect(state / "identities.sqlite")) as store:
+        sources = {source for (source,) in store.execute("SELECT source FROM sightings")}
+    assert sources == {prints[name] for name in ("film2.mp4", "film3.mp4")}
+    with np.load(state / "numbers.npz") as file:
+        assert {source.partition(" ")[0] for source in file["names"].tolist()} == sources
+    assert not (out / "audit").exists()
     assert f"counted the persons in {out / 'people'} again" in done.stdout
     tables = [path for path in out.rglob("*.csv") if "video" in path.read_text().splitlines()[0].split(",")]
     assert {path.parent for path in tables} >= {out, out / "people", earlier}

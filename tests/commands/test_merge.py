@@ -151,11 +151,18 @@ def test_several_folders_are_asked_as_one(fleet: Fleet, asked: Path, cartoon: Ca
     assert picked.returncode == 3, picked.stderr
     assert {row["target"] for row in rows(view / "spans.csv")} == {"Zoe"}
     # A view follows its folders: a video that one of them forgets is gone, and so is all after a purge.
-    (owner,) = [out for out in outs if "film3.mp4" in videos(out)]
-    assert fastface("forget", "film3.mp4", "-o", owner, "--yes", "-q").returncode == 0
+    assert "film3.mp4" in videos(outs[0])
+    assert fastface("forget", "film3.mp4", "-o", outs[0], "--yes", "-q").returncode == 0
+    assert not list(outs[0].rglob("*film3.mp4*"))  # the view is below this folder
     assert fastface("people", *options, "-q").returncode == 0
     assert videos(view) == ["broken.mp4", "film1.mp4", "film2.mp4"]
     assert "Zoe" in {row["name"] for row in rows(view / "people" / "people.csv")}
+    (owner,) = [out for out in outs[1:] if "film1.mp4" in videos(out)]
+    assert fastface("forget", "film1.mp4", "-o", owner, "--yes", "-q").returncode == 0
+    assert list(view.rglob("*film1.mp4*"))
+    assert fastface("find", "-t", cartoon.bank, *options, "--clips", "none", "-q").returncode == 3
+    assert not list(view.rglob("*film1.mp4*"))
+    assert {row["video"] for row in rows(view / "people" / "appearances.csv")} == {"film2.mp4"}
     assert list(view.rglob("*.parquet"))
     assert fastface("purge", "-o", outs[0], "--yes", "-q").returncode == 0
     assert not list(outs[0].rglob("*.parquet"))
@@ -191,6 +198,19 @@ def test_a_video_that_changed_belongs_to_one_shard(cartoon: Cartoon, tmp_path: P
     merged = merge(one, two, "-o", out)
     assert (merged["videos"], merged["removed"], merged["notes"]) == (1, 1, [])
     assert videos(out) == ["film.mp4"]
+
+
+def test_a_renamed_video_stays_in_its_shard_also_under_the_name_of_another(cartoon: Cartoon, tmp_path: Path) -> None:
+    films, two = tmp_path / "films", tmp_path / "two"
+    films.mkdir()
+    for name, content in (("a.mp4", b"nothing"), ("b.mp4", b"no film")):  # shards 2 and 1 of 2
+        (films / name).write_bytes(content)
+    scan(cartoon, films, two, "2/2")
+    (films / "a.mp4").rename(films / "c.mp4")
+    (films / "b.mp4").rename(films / "a.mp4")
+    assert scan(cartoon, films, two, "2/2") == ["shard 2/2: 1 of 2 videos"]
+    with Ledger(two / ".fastface" / "state.sqlite", read_only=True) as ledger:
+        assert {record.video_id: record.path for record in ledger.videos()} == {"a.mp4": films / "c.mp4"}
 
 
 @pytest.mark.parametrize("place", ["merge.awaited", "merge.linked"])

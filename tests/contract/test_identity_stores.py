@@ -219,6 +219,19 @@ def test_keep_only_takes_back_what_is_no_longer_told(store: IdentityStore) -> No
     assert facts(store) == [(1, "", 5, 1)]
 
 
+def test_a_forgotten_source_leaves_no_sighting_and_no_stranger(store: IdentityStore, where: str) -> None:
+    for place in (0, 1, 2):
+        tell(store, axis(place), "a", str(place), count=3)
+    tell(store, axis(0), "b", count=5)
+    store.name(2, "Bob")
+    with open_existing(where) as other:  # without a network
+        other.forget(["a", "nothing"])
+    assert facts(store) == [(1, "", 5, 1), (2, "Bob", 0, 0)]
+    store.forget([])
+    store.forget(["b"])
+    assert facts(store) == [(2, "Bob", 0, 0)]
+
+
 # ── naming and merging ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

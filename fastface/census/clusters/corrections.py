@@ -5,7 +5,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -108,6 +108,21 @@ class Corrections:
     def with_rejection(self, group: Iterable[Anchor]) -> Self:
         """Add a group that must not be listed."""
         return replace(self, rejected=(*self.rejected, tuple(group)))
+
+    def without_videos(self, videos: Collection[str]) -> Self:
+        """Remove all faces and bodies of some videos, and the corrections that then say nothing."""
+
+        def group(faces: _Group) -> _Group:
+            return tuple(face for face in faces if face.video_id not in videos)
+
+        different = ((group(one), group(other)) for one, other in self.different)
+        return replace(
+            self,
+            same=tuple(rest for faces in self.same if len(rest := group(faces)) > 1),
+            different=tuple((one, other) for one, other in different if one and other),
+            rejected=tuple(rest for faces in self.rejected if (rest := group(faces))),
+            cuts=tuple(cut for cut in self.cuts if len(group(cut)) == len(cut)),
+        )
 
     def with_anchors(self, now: Mapping[Anchor, Anchor]) -> Self:
         """Replace each anchor by the current anchor of its track, if that is known."""

@@ -9,8 +9,8 @@ After another scan of a video its tracks are new; then the most similar person g
 """
 
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -204,6 +204,23 @@ class Numbering:
             weight=np.concatenate([self.weight[kept], tracks.weight[rows]]),
             look={**{number: look for number, look in before.items() if number not in listed}, **looks},
             contract=tracks.contract,
+        )
+
+    def without_videos(self, fingerprints: Collection[str]) -> "Numbering":
+        """Remove the tracks of some videos, and the centroid of each number that has no other tracks.
+
+        The numbers stay used.
+        """
+        kept = np.array([source.partition(" ")[0] not in fingerprints for source in self.source.tolist()], np.bool_)
+        lost = set(self.owner[~kept].tolist()) - set(self.owner[kept].tolist())
+        return replace(
+            self,
+            owner=self.owner[kept],
+            source=self.source[kept],
+            is_body=self.is_body[kept],
+            track=self.track[kept],
+            weight=self.weight[kept],
+            look={number: look for number, look in self.look.items() if number not in lost},
         )
 
     def find_owners(self, tracks: CensusTracks, rows: _Integers) -> set[int]:

@@ -172,6 +172,9 @@ class IdentityStore(Protocol):
             ConfigError: There is no such number; the message lists the numbers.
         """
 
+    def forget(self, sources: Collection[str]) -> None:
+        """Remove all sightings of some sources. An identity without a name that loses its last sighting is removed."""
+
     def merge(self, numbers: Collection[int]) -> int:
         """Merge several identities that are one person.
 
@@ -229,7 +232,7 @@ def open_store(
 
 
 def open_existing(where: str) -> IdentityStore:
-    """Open a store of any recogniser, to list, name, merge and clear. `tell` then raises ValueError.
+    """Open a store of any recogniser, to list, name, merge, forget and clear. `tell` then raises ValueError.
 
     Raises:
         StoreError, SpaceError, ConfigError: See `open_store`; StoreError also if there is no such file.

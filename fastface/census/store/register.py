@@ -114,6 +114,10 @@ class SharedStore(ABC):
         """See `IdentityStore`."""
         self._transact(lambda draft: draft.rename(number, valid_text(name)))
 
+    def forget(self, sources: Collection[str]) -> None:
+        """See `IdentityStore`."""
+        self._transact(lambda draft: draft.forget(sorted(map(valid_text, sources))))
+
     def merge(self, numbers: Collection[int]) -> int:
         """See `IdentityStore`."""
         return self._transact(lambda draft: draft.merge(numbers, self._all_sightings))

@@ -152,6 +152,13 @@ class StoreTransaction:
         self._put_look(replace(own, name=name))
         self._drop_if_empty({own.number})
 
+    def forget(self, sources: Iterable[str]) -> None:
+        """See `IdentityStore.forget`."""
+        for source in sources:
+            before = self._parts_of(source)
+            self._place(source, before, {})
+            self._drop_if_empty({number for number, _ in before.values()})
+
     def merge(self, numbers: Iterable[int], sightings: Callable[[], Iterable[tuple[str, Parts]]]) -> int:
         """See `IdentityStore.merge`.
 

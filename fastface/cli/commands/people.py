@@ -40,7 +40,7 @@ def people(
     if invocation.dry_run:
         show(preview_people(invocation.config, out[0], "people", into=locate_joined(out)), invocation)
     observer = make_observer(invocation)
-    where = open_joined(out, observer)
+    where = open_joined(invocation.config, out, observer)
     tell(people_workflow(invocation.config, where, observer, targets=targets or (), names=names), invocation)
 
 

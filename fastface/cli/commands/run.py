@@ -102,7 +102,8 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
     if invocation.dry_run:
         show(preview_find(invocation.config, targets, out[0], into=locate_joined(out)), invocation)
     observer = make_observer(invocation)
-    finish(find_workflow(invocation.config, targets, open_joined(out, observer), observer), invocation)
+    where = open_joined(invocation.config, out, observer)
+    finish(find_workflow(invocation.config, targets, where, observer), invocation)
 
 
 def _shard(invocation: Invocation) -> Callable[[Discovery], Discovery]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,14 @@ from fastface.census.census import corrections_path, take_census, with_shown_set
 from fastface.census.clusters.corrections import Corrections
 from fastface.commands.nights.night import forget_in_nights
 from fastface.commands.people import publish
+from fastface.commands.removal.forget_census import forget_in_census
 from fastface.config import Config
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.export.selection_npz import forget_in_picked
 from fastface.export.tables.removal import remove_videos
 from fastface.files import remove_empty
+from fastface.fleet.merge import write_origins
+from fastface.fleet.views import list_views
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
@@ -56,7 +59,9 @@ def forget(
     """Remove videos from an output folder. The video files stay unchanged.
 
     Each file with the content of a video names it. Tables and run.json of all answers lose their rows, and the list of
-    persons is rebuilt.
+    persons is rebuilt. The views below the folder, which join it with others, lose the videos too.
+
+    Until all is done, the videos wait in the ledger as if no scan had begun them: after a kill the same call continues.
 
     Args:
         config: The settings; the networks are those of the index.
@@ -73,6 +78,10 @@ def forget(
     """
     require_ledger(out)
     folder, num_rows = OutputFolder(out), 0
+    in_views = [
+        forget(config, view, chosen, observer, by_id=True, pretend=pretend)
+        for view, chosen in _choose_in_views(out, named, by_id=by_id)
+    ]
     with folder.hold_lock(), Ledger(folder.ledger) as ledger:
         also = list_names(ledger)
         records = _choose(ledger.videos(), also, named, by_id=by_id)
@@ -80,28 +89,90 @@ def forget(
         known = ledger.exports().items()
         exports = [path for path, (_, facts) in known if _is_export(in_answer(path), facts, names)]
         if names and not pretend:
-            reports = [answer for answer in list_answers(out) if (answer / REPORT).is_file()]
-            for path in [*exports, *((answer / REPORT).relative_to(out).as_posix() for answer in reports)]:
-                (out / path).unlink(missing_ok=True)
-                ledger.forget_export(path)
-                remove_empty((out / path).parent, out)
-            num_rows = sum(_forget_in_answer(answer, names) for answer in list_answers(out))
-            if (out / _PICKED).is_file():
-                forget_in_picked(out / _PICKED, names)
-            _forget_decisions(folder, names)
-            remove_track_archive(folder.index)
-            forget_in_nights(folder, names)
-            # Last, because a name that is not in the ledger any more cannot be forgotten again after a kill.
-            for record in records:
-                ledger.forget_names(record.fingerprint)
-                ledger.forget_video(record.video_id)
-                VideoIndex(folder.index, record.video_id).remove()
-            for answer in reports:
-                _write_report(folder, ledger, answer, observer)
+            num_rows = _remove(folder, ledger, names, exports, observer)
         is_empty = not ledger.has_scans()
-    people = _recount(config, out, observer, is_empty=is_empty) if names and not pretend else ""
+    people = ""
+    if names and not pretend:
+        people = _recount(config, out, is_empty=is_empty)
+        with folder.hold_lock(), Ledger(folder.ledger) as ledger:
+            waiting = _list_waiting(ledger.videos(with_info=False))
+            ledger.await_videos((), {name: path for name, path in waiting.items() if name not in names})
     paths = tuple(valid_text(str(path)) for one in records for path in (one.path, *also.get(one.video_id, ())))
-    return ForgetResult(tuple(sorted(names)), paths, len(exports), num_rows, people)
+    num_exports = len(exports) + sum(view.exports for view in in_views)
+    return ForgetResult(
+        tuple(sorted(names)), paths, num_exports, num_rows + sum(view.rows for view in in_views), people
+    )
+
+
+def _remove(
+    folder: OutputFolder,
+    ledger: Ledger,
+    names: Collection[str],
+    exports: Sequence[str],
+    observer: Observer,
+) -> int:
+    """Remove videos, all that shows them and all that was learnt of them, but the list of persons.
+
+    Args:
+        folder: The output folder.
+        ledger: Its ledger.
+        names: The videos to remove.
+        exports: Files of them.
+        observer: Receives notes.
+
+    Returns:
+        Number of removed rows of tables.
+    """
+    out, every = folder.root, ledger.videos(with_info=False)
+    reports = [answer for answer in list_answers(out) if (answer / REPORT).is_file()]
+    for path in [*exports, *((answer / REPORT).relative_to(out).as_posix() for answer in reports)]:
+        (out / path).unlink(missing_ok=True)
+        ledger.forget_export(path)
+        remove_empty((out / path).parent, out)
+    num_rows = sum(_forget_in_answer(answer, names) for answer in list_answers(out))
+    if (out / _PICKED).is_file():
+        forget_in_picked(out / _PICKED, names)
+    _forget_decisions(folder, names)
+    kept = {record.fingerprint for record in every if record.video_id not in names}
+    contents = {record.fingerprint for record in every} - kept - {""}
+    forget_in_census(folder.state, names, contents)
+    remove_track_archive(folder.index)
+    forget_in_nights(folder, names)
+    write_origins(folder.state, {}, names)
+    for content in contents:
+        ledger.forget_names(content)
+    chosen = {record.video_id: record.path for record in every if record.video_id in names}
+    ledger.await_videos(names, _list_waiting(every) | chosen)
+    for name in names:
+        VideoIndex(folder.index, name).remove()
+    for answer in reports:
+        _write_report(folder, ledger, answer, observer)
+    return num_rows
+
+
+def _list_waiting(records: Sequence[VideoRecord]) -> dict[str, Path]:
+    """Return {name: path} of the videos that no scan has begun."""
+    return {record.video_id: record.path for record in records if not record.scan_key}
+
+
+def _choose_in_views(out: Path, named: Sequence[str], *, by_id: bool) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the views below a folder that hold some of the videos to forget, with the names there.
+
+    Raises:
+        ConfigError: A name is no video of the folder.
+    """
+    views = list_views(out)
+    if not views:
+        return
+    with Ledger(out / ".fastface" / "state.sqlite", read_only=True) as ledger:
+        records = _choose(ledger.videos(), list_names(ledger), named, by_id=by_id)
+    paths, contents = {record.path for record in records}, {record.fingerprint for record in records} - {""}
+    for view in views:
+        with Ledger(view / ".fastface" / "state.sqlite", read_only=True) as ledger:
+            there = ledger.videos(with_info=False)
+        chosen = [record.video_id for record in there if record.fingerprint in contents or record.path in paths]
+        if chosen:
+            yield view, chosen
 
 
 def _forget_in_answer(answer: Path, names: Collection[str]) -> int:
@@ -132,15 +203,15 @@ def _write_report(folder: OutputFolder, ledger: Ledger, answer: Path, observer: 
         observer.note(f"removed {valid_text(str(answer / REPORT))}, since it cannot be written again: {error}")
 
 
-def _recount(config: Config, out: Path, observer: Observer, *, is_empty: bool) -> str:
-    """Rebuild the list of persons; remove the list if that fails."""
+def _recount(config: Config, out: Path, *, is_empty: bool) -> str:
+    """Rebuild the list of persons; remove the list if that fails. Its notes would be on the videos that stay."""
     folder = OutputFolder(out)
     if not (folder.state / "people.json").exists():
         return ""
     reason = "no video is left"
     if not is_empty:
         try:
-            with open_context(config, out, observer, "forget") as opened:
+            with open_context(config, out, Observer(), "forget") as opened:
                 context = with_shown_settings(opened)
                 publish(context, take_census(context, Corrections.load(corrections_path(context))))
             return f"counted the persons in {valid_text(str(out / 'people'))} again"
@@ -186,6 +257,8 @@ def _is_export(path: str, facts: str, videos: Collection[str]) -> bool:
     folder, _, rest = path.partition("/")
     if folder in ("reels", "sheets"):  # of several videos; without facts, of unknown ones
         return not set(videos).isdisjoint(json.loads(facts).get("videos", videos))
+    if folder == "audit":  # an audit is of all videos, so the page cannot be judged any more; its result stays
+        return rest != "result.json"
     if folder in ("clips", "snapshots", "timelines"):
         return rest.partition("/")[0] in videos
     if folder == "crops":

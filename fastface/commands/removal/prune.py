@@ -72,11 +72,12 @@ def _find_lost(records: Sequence[VideoRecord], names: Sequence[NameRecord]) -> t
     by_content: dict[str, list[NameRecord]] = {}
     for name in names:
         by_content.setdefault(name.fingerprint, []).append(name)
-    others = {name.path: name.fingerprint for name in names}
+    by_path = {name.path: name for name in names}
     deleted, unmounted = [], Counter[str]()
     for record in records:
         # A file that became a copy of another video is not this video any more.
-        is_own = others.get(record.path, record.fingerprint) == record.fingerprint
+        other = by_path.get(record.path)
+        is_own = other is None or other.fingerprint == record.fingerprint or not other.has_unchanged_file()
         further = by_content.get(record.fingerprint, []) if record.fingerprint else []
         if (is_own and os.path.lexists(record.path)) or any(name.has_unchanged_file() for name in further):
             continue

@@ -126,6 +126,10 @@ def test_a_usage_error_is_one_line(
             "(see fastface status --help)",
         ),
         (
+            ("purge", "--out=one", "-otwo", "--yes"),  # a purge of the last one alone would leave faces in the first
+            "purge takes one output folder, and -o names 2: run it once for each (see fastface purge --help)",
+        ),
+        (
             ("run", "film.mp4"),
             "no photos to search for: give photos with -t, as -t photos/Alice.jpg, or put them into samples/",
         ),

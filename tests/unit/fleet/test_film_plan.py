@@ -8,8 +8,9 @@ from typing import Any
 
 from index_tools import plain_info
 
-from fastface.fleet.film_plan import TARGET, FilmPlan, plan_films
+from fastface.fleet.film_plan import TARGET, FilmPlan, plan_films, settle_names
 from fastface.index.records import NameRecord, VideoRecord
+from fastface.video.fingerprint import fingerprint, read_stamp
 
 KEY = "settings"
 
@@ -164,3 +165,21 @@ def test_a_video_keeps_the_first_of_its_files_that_exists(tmp_path: Path) -> Non
     assert video.record.fingerprint == scan("a.mp4").fingerprint
     assert video.record.info is not None
     assert video.record.info.path == there
+
+
+def test_of_several_contents_of_one_path_the_name_is_that_of_the_file_now(tmp_path: Path) -> None:
+    """One folder saw a copy of one film, another folder the film that has replaced it."""
+    place = tmp_path / "copy.mp4"
+    place.write_bytes(b"now")
+    now = NameRecord(place, fingerprint(place), read_stamp(place), "/")
+    stale = NameRecord(place, scan("a.mp4").fingerprint, "1000-1-1", "/")
+    gone = NameRecord(tmp_path / "gone.mp4", stale.fingerprint, "1000-1-1", "/")
+    others = plan([], [scan("a.mp4")]).videos
+    for names in ([stale, now, gone], [now, stale, gone]):
+        assert settle_names(names, others) == [now, gone]
+    # The path of a film is no name: neither with the film's content, nor with a content that it has no more.
+    film = plan([], [scan("copy.mp4", path=place, fingerprint=now.fingerprint)]).videos
+    assert settle_names([now, stale, gone], film) == [gone]
+    # But a file that has become a copy of another film is one of its names.
+    replaced = plan([], [scan("copy.mp4", "before", path=place)]).videos
+    assert settle_names([stale, now], replaced) == [now]

@@ -175,6 +175,19 @@ def test_what_is_parted_is_one_with_nobody_any_more() -> None:
     assert parted.with_merge([body, A]).same == ((A, B), (C, D), (A, body))
 
 
+def test_nothing_of_a_forgotten_film_stays() -> None:
+    gone = [anchor(number, "gone.mp4") for number in range(3)]
+    said = Corrections(
+        same=((A, B, gone[0]), (C, gone[1])),
+        different=(((A,), (gone[0],)), ((A, gone[0]), (C,))),
+        rejected=((D, gone[2]), (gone[0],)),
+        cuts=((A, B), (gone[0], gone[1])),
+    )
+    rest = Corrections(same=((A, B),), different=(((A,), (C,)),), rejected=((D,),), cuts=((A, B),))
+    assert said.without_videos({"gone.mp4"}) == rest
+    assert rest.without_videos({"gone.mp4"}) == rest
+
+
 def test_what_is_said_twice_is_kept() -> None:
     said = Corrections().with_rejection([A, B]).with_rejection([C]).with_merge([A, D])
     assert said.rejected == ((A, B), (C,))

@@ -66,6 +66,27 @@ def test_after_another_scan_the_look_says_whose_number_it_is() -> None:
     assert found.numbers == (3, 2, 1)
 
 
+def test_a_forgotten_film_takes_the_looks_of_its_persons_along_but_their_numbers_stay_used() -> None:
+    first, other = census(0, 1, source="a key"), census(0, source="b key")
+    both = CensusTracks(
+        sources=["a key", "b key"],
+        video=np.array([0, 0, 1]),
+        is_body=np.zeros(3, np.bool_),
+        number=np.array([0, 1, 0]),
+        weight=np.ones(3, np.int64),
+        place=np.array([0, 1, 0]),
+        centroid=first.centroid,
+        contract="net",
+        num_persons=2,
+    )
+    rest = after(both).without_videos({"a"})
+    assert (rest.owner.tolist(), rest.source.tolist(), list(rest.look)) == ([1], ["b key"], [1])
+    assert rest.last == 2
+    assert rest.assign(other, ALIKE).numbers == (1,)
+    # Scanned again, the person of the forgotten film alone is new.
+    assert rest.assign(both, ALIKE).numbers == (1, 3)
+
+
 def test_numbers_are_read_as_they_were_written(tmp_path: Path) -> None:
     numbering = after(census(0, 1, 2), census(0, 1, 1))
     numbering.save(tmp_path / "numbers.npz")
