@@ -124,7 +124,9 @@ def report(places: list[Place], repeats: int) -> list[str]:
     if len(places) == 1:
         lines = ["| command | first result, s | whole command, s | CPU, s |", "|---|---|---|---|"]
     else:
-        lines = ["| command | first result, s | of the other | whole command, s | of the other | CPU, s | of the other |"]
+        lines = [
+            "| command | first result, s | of the other | whole command, s | of the other | CPU, s | of the other |"
+        ]
         lines.append("|---|---|---|---|---|---|---|")
     for case, arguments in cases(places[0].photos).items():
         costs: list[list[Cost]] = [[] for _ in places]

@@ -47,7 +47,7 @@ def describe(provider: Provider, _card: int = 0) -> DeviceInfo:
     Raises:
         BackendError: OpenVINO cannot be loaded, or has no CPU plug-in.
     """
-    openvino = _import_openvino()
+    openvino = import_openvino()
     try:
         core = openvino.Core()
         name = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
@@ -123,7 +123,7 @@ class OpenVinoSession:
     def __init__(
         self, graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
     ) -> None:
-        self._openvino = _import_openvino()
+        self._openvino = import_openvino()
         self._core = self._openvino.Core()
         self._graph = graph
         self._threads = threads
@@ -207,7 +207,7 @@ def open_session(
     return OpenVinoSession(graph, device, threads=threads, cache_folder=cache_folder, shapes=shapes)
 
 
-def _import_openvino() -> ModuleType:
+def import_openvino() -> ModuleType:
     """Import OpenVINO without its converter, whose import forks and sends a message to Google Analytics."""
     converter = "openvino.tools.ovc"
     blocked = "openvino" not in sys.modules and converter not in sys.modules

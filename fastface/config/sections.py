@@ -28,7 +28,7 @@ from fastface.config.values import (
     Similarity,
     TimelineFormats,
 )
-from fastface.types import DecoderName, Rank, Sampling, TimelineFormat
+from fastface.choices import DecoderName, Rank, Sampling, TimelineFormat
 
 
 class ScanConfig(Section):
