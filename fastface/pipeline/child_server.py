@@ -103,11 +103,12 @@ class ChildServer:
         root = str(Path(__file__).parents[2])
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOTSTRAP, root, str(os.getpid()), str(theirs.fileno()), *self._modules],
+                [sys.executable, "-c", _BOOTSTRAP, root, str(os.getpid()), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 process_group=0,
             )
+        self._socket.send(json.dumps(self._modules).encode())
 
     def fork(self, serve: str, descriptors: Collection[int]) -> ForkedProcess:
         """Start a child that runs `process.child_main` with these descriptors.
@@ -184,16 +185,17 @@ _BOOTSTRAP = """
 import sys
 sys.path[0:1] = [sys.argv[1]]
 from fastface.pipeline.child_server import server_main
-server_main(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
+server_main(int(sys.argv[2]), int(sys.argv[3]))
 """
 
 
-def server_main(parent: int, descriptor: int, modules: Sequence[str]) -> NoReturn:
+def server_main(parent: int, descriptor: int) -> NoReturn:
     """Run the server until the command ends or closes its connection."""
     from fastface.pipeline.process import die_with_parent  # noqa: PLC0415 - the command imports less
 
     die_with_parent(parent)
-    serve_forks(socket.socket(fileno=descriptor), modules)
+    connection = socket.socket(fileno=descriptor)
+    serve_forks(connection, json.loads(connection.recv(_MESSAGE_BYTES) or "[]"))
 
 
 def serve_forks(connection: socket.socket, modules: Sequence[str] = ()) -> NoReturn:
