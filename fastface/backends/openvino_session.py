@@ -6,14 +6,16 @@ no faster than one after the other (2 cores, AVX2). So no picture waits for a fu
 time do all threads share each.
 
 Measured (2 cores, AVX2, SCRFD-500M at 640×384): with pinned threads, two processes of one thread use the same core.
-Each then needs 54 ms a frame instead of 22, so pinning is off. OpenVINO's own model cache saved 0.2 s of a 0.4 s
-start. It is not used, because it is not safe if several processes write it at once.
+Each then needs 54 ms a frame instead of 22, so pinning is off. Loading a compiled network takes 0.1 s of CPU time,
+compiling it 0.4 s (2 cores, AVX-512). Compiled networks are therefore stored: see `compiled_store`.
 """
 
 import sys
 from collections import OrderedDict, deque
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastface.backends.compiled_store import CompiledStore
 from fastface.backends.session import DeviceInfo, Precision, Provider, ShapeRange, Tensor
 from fastface.errors import BackendError
 
@@ -44,7 +47,7 @@ def describe(provider: Provider, _card: int = 0) -> DeviceInfo:
     Raises:
         BackendError: OpenVINO cannot be loaded, or has no CPU plug-in.
     """
-    openvino = _import_openvino()
+    openvino = import_openvino()
     try:
         core = openvino.Core()
         name = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
@@ -102,12 +105,13 @@ def _outputs(request: Any) -> list[Tensor]:
 
 
 class OpenVinoSession:
-    """A network on the CPU. It is compiled for each picture size on first use (0.3 to 0.6 s).
+    """A network on the CPU. On the first use of a picture size, it is loaded as stored, or compiled and stored.
 
     Args:
         graph: The ONNX file.
         device: Result of `describe`, with the precision to compute in.
         threads: Number of threads of one call.
+        cache_folder: Folder of compiled networks.
         shapes: Input shapes; a usual batch of one means that pictures come one at a time.
 
     Raises:
@@ -116,19 +120,33 @@ class OpenVinoSession:
 
     per_picture = True
 
-    def __init__(self, graph: Path, device: DeviceInfo, *, threads: int, shapes: ShapeRange) -> None:
-        self._openvino = _import_openvino()
+    def __init__(
+        self, graph: Path, device: DeviceInfo, *, threads: int, cache_folder: Path, shapes: ShapeRange
+    ) -> None:
+        self._openvino = import_openvino()
         self._core = self._openvino.Core()
+        self._graph = graph
         self._threads = threads
         self._streams = threads if shapes.usual[0] > 1 else 1
         self._compiled: OrderedDict[tuple[int, ...], _Compiled] = OrderedDict()
-        try:
-            self._model = self._core.read_model(graph)
-            dimensions = list(self._model.input(0).partial_shape)
-        except RuntimeError as error:
-            raise BackendError(f"OpenVINO cannot load {str(graph)!r}: {_first_line(error)}") from error
-        self.input_shape = tuple(None if size.is_dynamic else int(size.get_length()) for size in dimensions)
+        self._store = CompiledStore(graph, cache_folder)
         self.device = device
+        if self._store.is_empty:
+            _ = self._model  # an unusable graph fails now; one that was compiled before need not be read
+
+    @cached_property
+    def _model(self) -> Any:
+        """The network as read from its file."""
+        try:
+            return self._core.read_model(self._graph)
+        except RuntimeError as error:
+            raise BackendError(f"OpenVINO cannot load {str(self._graph)!r}: {_first_line(error)}") from error
+
+    @cached_property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of the input in the graph; None for a free side."""
+        dimensions = self._model.input(0).partial_shape
+        return tuple(None if size.is_dynamic else int(size.get_length()) for size in dimensions)
 
     def infer(self, batch: npt.NDArray[np.uint8]) -> tuple[Tensor, ...]:
         """Run the network on one batch: see `Session.infer`.
@@ -153,14 +171,28 @@ class OpenVinoSession:
         return compiled
 
     def _compile(self, size: tuple[int, ...]) -> _Compiled:
-        model = self._model.clone()
-        model.reshape([1, *size])
         wanted = self.device.precision
-        network = self._core.compile_model(model, "CPU", compile_options(self._threads, self._streams, wanted))
+        options = compile_options(self._threads, self._streams, wanted)
+        network = self._load(size, options)
+        if network is None:
+            model = self._model.clone()
+            model.reshape([1, *size])
+            network = self._core.compile_model(model, "CPU", options)
+            if self._store.is_used:
+                self._store.write(network.export_model().getvalue(), size, options)
         in_force = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if in_force != _TYPES[wanted]:  # OpenVINO accepts any hint, and uses a precision of the processor
             raise BackendError(f"OpenVINO computes in {in_force} instead of {wanted}")
         return _Compiled(self._openvino, network, self._streams)
+
+    def _load(self, size: tuple[int, ...], options: dict[str, Any]) -> Any:
+        """Return the stored network of a size; None if there is none that OpenVINO accepts."""
+        if (compiled := self._store.read(size, options)) is None:
+            return None
+        try:
+            return self._core.import_model(BytesIO(compiled), "CPU", options)
+        except RuntimeError:
+            return None
 
 
 def open_session(
@@ -168,14 +200,14 @@ def open_session(
     device: DeviceInfo,
     *,
     threads: int,
-    cache_folder: Path,  # noqa: ARG001 - the seam's signature; why it is unused: see above
+    cache_folder: Path,
     shapes: ShapeRange,
 ) -> OpenVinoSession:
     """Open a session on a device of `describe`. See `fastface.backends.open_session`."""
-    return OpenVinoSession(graph, device, threads=threads, shapes=shapes)
+    return OpenVinoSession(graph, device, threads=threads, cache_folder=cache_folder, shapes=shapes)
 
 
-def _import_openvino() -> ModuleType:
+def import_openvino() -> ModuleType:
     """Import OpenVINO without its converter, whose import forks and sends a message to Google Analytics."""
     converter = "openvino.tools.ovc"
     blocked = "openvino" not in sys.modules and converter not in sys.modules

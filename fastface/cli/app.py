@@ -38,6 +38,31 @@ COMMANDS = {
 }
 """{command: its module in `cli.commands`, and a function or a `Typer` of several commands}"""
 
+SUMMARIES = {
+    "run": "Find the persons of your photos in videos.",
+    "scan": "Find all faces in videos and store them as an index.",
+    "find": "Search scanned videos for other persons or with other settings.",
+    "people": "List every person in scanned videos.",
+    "pick": "Export chosen persons, or correct the list of persons.",
+    "correct": "Apply the corrections that you made in a page.",
+    "report": "Write report.html of the last answer again, to look through and to correct.",
+    "timelines": "Write the spans of the last answer for editing programs, players and annotation tools.",
+    "enroll": "Turn photos into a bank, one file of references for -t.",
+    "calibrate": "Suggest a threshold and a margin for your photos.",
+    "curate": "Choose a balanced set of pictures of one person.",
+    "audit": "Measure precision and recall of the last search.",
+    "status": "Show which videos are done, running, failed or left.",
+    "merge": "Make one output folder of several, of machines that each scanned a shard.",
+    "bench": "Measure which numbers of processes scan fastest.",
+    "doctor": "Check whether this machine can run fastface.",
+    "forget": "Delete the index, clips, crops, snapshots and table rows of videos.",
+    "prune": "Forget all videos whose files were deleted.",
+    "purge": "Delete all data on faces from an output folder.",
+    "demo": "Search a small film that fastface draws itself.",
+    "models": "List, install and check the networks.",
+}
+"""{command: the first sentence of its help}: the list of commands imports none of them"""
+
 _SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
     "context_settings": {"help_option_names": ["-h", "--help"]},
@@ -50,6 +75,10 @@ class _Commands(PlainGroup):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
         """Return all names, in the order of the help."""
         return list(COMMANDS)
+
+    def get_summary(self, ctx: Any, name: str) -> str:  # noqa: ARG002 - the signature is the base class's
+        """Return one line on a command, for the list of commands."""
+        return SUMMARIES[name]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command by its name; None if there is none, after loading all commands to suggest one."""

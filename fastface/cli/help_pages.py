@@ -64,7 +64,7 @@ def list_sections(command: Any, ctx: Any, *, is_full: bool) -> dict[str, list[En
             sections.setdefault(title, []).append(entry)
     if hasattr(command, "list_commands"):
         names = command.list_commands(ctx)
-        sections["Commands"] = [Entry(name, command.get_command(ctx, name).get_short_help_str()) for name in names]
+        sections["Commands"] = [Entry(name, command.get_summary(ctx, name)) for name in names]
     return {title: entries for title, entries in sections.items() if entries}
 
 

@@ -25,7 +25,6 @@ from fastface.config import (
     load_config,
 )
 from fastface.errors import ConfigError
-from fastface.models.selection import PERSON_FOLDER, places
 from fastface.runtime.saved_settings import networks_alone, read_remembered
 
 
@@ -77,6 +76,8 @@ def _complete_from(names: Iterable[str]) -> Callable[[str], list[str]] | None:
 
 def _complete_pack(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete the packs in the folders that a run would search."""
+    from fastface.models.selection import PERSON_FOLDER, places  # noqa: PLC0415 - only a completion needs NumPy
+
     folder = ctx.params.get("models_dir") or os.environ.get("FASTFACE_MODELS")
     found = (path.parent for place in places(Path(folder) if folder else None) for path in place.glob("*/*.onnx"))
     return sorted({pack.name for pack in found if pack.name.startswith(incomplete) and pack.name != PERSON_FOLDER})

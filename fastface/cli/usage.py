@@ -37,6 +37,10 @@ class PlainGroup(TyperGroup):
         """Return one line for the list of commands; never cut."""
         return cut_to_sentence(split_help(self)[0])
 
+    def get_summary(self, ctx: Any, name: str) -> str:
+        """Return one line on a command, for the list of commands."""
+        return str(self.get_command(ctx, name).get_short_help_str())  # type: ignore[union-attr]
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; print the help if there are none."""
         if not args and not ctx.resilient_parsing:

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from fastface.choices import DOUBLE_COSINE, PROFILE_YAW
 from fastface.config.values import HashBits, Seconds, Section, Share, Shown, Similarity, Weight
-from fastface.types import DOUBLE_COSINE, PROFILE_YAW
 
 
 class BodyConfig(Section):

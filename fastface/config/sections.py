@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from fastface.choices import DecoderName, Rank, Sampling, TimelineFormat
 from fastface.config.values import (
     Cards,
     ClockTime,
@@ -28,7 +29,6 @@ from fastface.config.values import (
     Similarity,
     TimelineFormats,
 )
-from fastface.types import DecoderName, Rank, Sampling, TimelineFormat
 
 
 class ScanConfig(Section):

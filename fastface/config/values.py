@@ -12,7 +12,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from fastface.types import Size, TimelineFormat
+from fastface.choices import Size, TimelineFormat
 
 
 @dataclass(frozen=True, slots=True)

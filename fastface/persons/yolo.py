@@ -71,7 +71,7 @@ class PersonDetector:
         self.session = session
         self.network = network
         self.person_threshold = person_threshold
-        takes_one = session.input_shape[0] == 1 and not session.per_picture
+        takes_one = not session.per_picture and session.input_shape[0] == 1
         self.batch = 1 if takes_one else batch
 
     def detect(self, pictures: Sequence[Image]) -> list[PersonDetections]:

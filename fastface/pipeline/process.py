@@ -3,6 +3,7 @@
 Each child has one private socket pair and nothing else: no shared queue, lock, semaphore or event, which a killed
 process would leave unusable. End of file on the socket is the child's death. Children are plain `python -c` processes
 rather than `multiprocessing` ones: no re-import of the user's main module, no resource tracker, no fork of threads.
+Commands of the command line fork them from a server that has their modules: see `child_server`.
 
 A child ends with its parent (PR_SET_PDEATHSIG) and ignores the terminal's Ctrl-C (own process group). It runs a
 function `serve(connection, descriptor, settings)` that its command line names.
@@ -26,6 +27,7 @@ from typing import Any
 
 from fastface.errors import DeviceLostError, FastfaceError
 from fastface.failpoints import fail_point
+from fastface.pipeline.child_server import ForkedProcess, current_server
 from fastface.pipeline.messages import Failed, Heartbeat
 
 _PR_SET_PDEATHSIG = 1
@@ -50,13 +52,9 @@ class Child:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", _HALF_MESSAGE_SECONDS, 0))
         inherited = [theirs.fileno(), *([] if descriptor is None else [descriptor])]
-        arguments = [serve, str(os.getpid()), str(theirs.fileno()), "-1" if descriptor is None else str(descriptor)]
-        root = str(Path(__file__).parents[2])
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _BOOTSTRAP, root, *arguments],
-            pass_fds=inherited,
-            stdin=subprocess.DEVNULL,
-            process_group=0,
+        server = current_server()
+        self._process: subprocess.Popen[bytes] | ForkedProcess = (
+            _start(serve, inherited) if server is None else server.fork(serve, inherited)
         )
         theirs.close()
         self.connection = Connection(ours.detach())
@@ -105,6 +103,18 @@ class Child:
     def running(self) -> bool:
         """True if the process has not ended yet."""
         return self._process.poll() is None
+
+
+def _start(serve: str, inherited: list[int]) -> "subprocess.Popen[bytes]":
+    """Start a process of Python."""
+    root = str(Path(__file__).parents[2])
+    connection, descriptor = [*map(str, inherited), "-1"][:2]
+    return subprocess.Popen(
+        [sys.executable, "-c", _BOOTSTRAP, root, serve, str(os.getpid()), connection, descriptor],
+        pass_fds=inherited,
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+    )
 
 
 # -P and -c keep the working directory off the module path: a file `av.py` in the user's folder must not be imported.

@@ -1,5 +1,6 @@
 """Define the data types that packages exchange. Pure: no I/O, no library but NumPy."""
 
+from fastface.choices import DOUBLE_COSINE, PROFILE_YAW, DecoderName, Rank, Sampling, Size, TimelineFormat
 from fastface.types.answers import (
     BY_DECISION,
     HIT_KINDS,
@@ -13,15 +14,12 @@ from fastface.types.answers import (
     Span,
     SpanRow,
     Target,
-    TimelineFormat,
 )
 from fastface.types.faces import (
     ALIGNED_SIZE,
     ALIGNED_SIZES,
-    DOUBLE_COSINE,
     NUM_COLOURS,
     OPENVINO_ALIGNED_SIZE,
-    PROFILE_YAW,
     Bodies,
     Faces,
     FaceTracks,
@@ -30,20 +28,17 @@ from fastface.types.faces import (
     RowTable,
     Thumbnails,
 )
-from fastface.types.people import Appearance, Person, Portrait, Rank, Tracks
+from fastface.types.people import Appearance, Person, Portrait, Tracks
 from fastface.types.thumbnails import Strip, Tile
 from fastface.types.videos import (
     LOOKS_VERSION,
     SIGNATURE_SIZE,
     BlurGate,
-    DecoderName,
     FrameCounts,
     Geometry,
     Image,
     SampledFrames,
-    Sampling,
     SecondLooks,
-    Size,
     Unit,
     VideoInfo,
 )

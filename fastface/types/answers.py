@@ -16,12 +16,6 @@ from fastface.types.faces import FloatArray, RowTable
 FramingClass = Literal["close-up", "portrait", "half", "full"]
 """Visible part of a person in a picture, from the head to the whole body."""
 
-TimelineFormat = Literal[
-    "edl", "markers", "fcp7", "fcpxml", "otio", "losslesscut", "srt", "vtt", "ass", "chapters", "elan", "annotations",
-    "regions", "cvat", "coco", "presence",
-]  # fmt: skip
-"""Name of a format of timelines: the spans for other programs. `export.timelines.writer` has each."""
-
 
 class HitKind(IntEnum):
     """Reason for a hit."""

@@ -19,12 +19,6 @@ OPENVINO_ALIGNED_SIZE = 128
 ALIGNED_SIZES = (ALIGNED_SIZE, OPENVINO_ALIGNED_SIZE, 150)
 """Sides of the aligned faces of all recognisers: ArcFace, OpenVINO's, dlib. `faces.align` defines the alignments."""
 
-DOUBLE_COSINE = 0.968
-"""Minimum cosine of two embeddings that count as one: neighbouring frames of one shot."""
-
-PROFILE_YAW = 50.0
-"""Minimum yaw of a profile in degrees: half of the face is hidden. The estimate is accurate to ten degrees."""
-
 FloatArray = npt.NDArray[np.float32]
 
 

@@ -4,15 +4,12 @@ The census makes them; `people`, `pick` and the exports read them.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from fastface.types.faces import RowTable
-
-Rank = Literal["seconds", "coverage", "centrality", "quality"]
-"""Order of persons; see `people.clusters.person_summaries.ranked`."""
 
 
 @dataclass(frozen=True, slots=True)

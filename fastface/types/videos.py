@@ -6,11 +6,12 @@ Decoders, scheduler and index use them. Times are `Fraction`s, so that cells and
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from fastface.choices import DecoderName, Sampling, Size
 from fastface.types.faces import RowTable
 
 LOOKS_VERSION = 1
@@ -40,14 +41,8 @@ class BlurGate:
     share: float = 1.0
 
 
-Size = tuple[int, int]
-"""(width, height) in pixels."""
-
 Image = npt.NDArray[np.uint8]
 """A picture (height, width, 3), BGR, 0–255, unless its docstring says otherwise."""
-
-DecoderName = Literal["pyav", "nvdec", "auto"]
-"""Decoder of videos: pyav is FFmpeg's libraries; nvdec is a card, or PyAV if it fails; auto is nvdec if installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,26 +120,6 @@ class VideoInfo:
     def to_pts(self, time: Fraction) -> int:
         """Return the largest pts that is not after `time` seconds from the first frame."""
         return self.start_pts + int(time // self.time_base)
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Choice of frames.
-
-    A period P divides time into a grid of cells [kP, (k+1)P); the first frame of each cell is a sample. So the samples
-    do not depend on the start of decoding, as long as it is a cell's edge.
-
-    Attributes:
-        period: Seconds between samples; None takes every frame.
-        keyframes: True to sample only keyframes: the first keyframe of each cell that has one.
-    """
-
-    period: Fraction | None
-    keyframes: bool = False
-
-    def cell(self, time: Fraction) -> int | None:
-        """Return the grid cell of a time; None if every frame is a sample."""
-        return None if self.period is None else int(time // self.period)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,8 +178,8 @@ def _main() -> None:
     reload(failpoints)  # it reads its plan when it is imported
     sys.path[0] = ""  # as under `python -c`
     sys.argv = ["-c", *order["arguments"]]
-    serve_child = fork_children()
-    _run_to_end(serve_child or cli.main)
+    fork_children()
+    _run_to_end(cli.main)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
     """
     if invocation.dry_run:
         show(preview_demo(out), invocation)
-    from fastface.commands.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
+    from fastface.commands.demo import run_demo
 
     wanted = invocation.config.models
     finish(run_demo(out, make_observer(invocation), wanted.device, wanted.precision), invocation)

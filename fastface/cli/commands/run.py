@@ -1,11 +1,15 @@
 """Define `fastface run`, the main job, and its two halves: `scan` builds the index, `find` searches it.
 
-`cli.app` registers them. The work is in `commands.run`; this module only parses options and prints.
+`cli.app` registers them. The work is in `commands.run`; this module only parses options and prints. The workflow is
+imported when the options are known to be right: usage errors and help pages need no NumPy. Meanwhile another process
+imports what the children need.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Never
 
 import typer
 
@@ -20,7 +24,6 @@ from fastface.cli.arguments import (
     holds_anything,
     or_samples,
 )
-from fastface.cli.console import finish, make_observer, print_result, show
 from fastface.cli.options import (
     ENGINE,
     EXPORT,
@@ -36,15 +39,12 @@ from fastface.cli.options import (
     Invocation,
     with_settings,
 )
-from fastface.commands.merge import locate_joined, open_joined
-from fastface.commands.nights.finish_command import finish_command
-from fastface.commands.run import find as find_workflow
-from fastface.commands.run import run as run_workflow
-from fastface.commands.run import scan as scan_workflow
-from fastface.diagnostics.dry_run import preview_demo, preview_find, preview_run
+from fastface.config import Config
 from fastface.errors import ConfigError
-from fastface.fleet.shards import Shard, take_shard
-from fastface.video.discover import Discovery
+from fastface.pipeline import child_server
+
+if TYPE_CHECKING:
+    from fastface.video.discover import Discovery
 
 _NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
 
@@ -58,20 +58,19 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     if inputs is None and not invocation.config.run.watch and not holds_anything(Path(IN_FOLDER)):
         if targets is not None:
             raise ConfigError(_NO_VIDEOS)
-        observer, folder = make_observer(invocation), out / "demo"
-        observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
-        if invocation.dry_run:
-            show(preview_demo(folder), invocation)
-        from fastface.commands.demo import run_demo  # noqa: PLC0415 - codecs take a tenth of a second to load
-
-        wanted = invocation.config.models
-        finish(run_demo(folder, observer, wanted.device, wanted.precision), invocation)
+        _run_demo(invocation, out / "demo")
     inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
     if invocation.dry_run:
-        show(preview_run(invocation.config, inputs, targets, out, _shard(invocation)), invocation)
-    observer = make_observer(invocation)
-    with finish_command(invocation.config, out, observer) as ending:
-        ending.exit_code = print_result(run_workflow(invocation.config, inputs, targets, out, observer), invocation)
+        _preview(invocation, inputs, targets, out)
+    with _serve_children(invocation.config, *child_server.PHOTOS, *child_server.EXPORT):
+        from fastface.cli.console import make_observer, print_result
+        from fastface.commands.nights.finish_command import finish_command
+        from fastface.commands.run import run as run_workflow
+
+        observer = make_observer(invocation)
+        with finish_command(invocation.config, out, observer) as ending:
+            result = run_workflow(invocation.config, inputs, targets, out, observer)
+            ending.exit_code = print_result(result, invocation)
     raise typer.Exit(ending.exit_code)
 
 
@@ -85,10 +84,15 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
         raise ConfigError(_NO_VIDEOS)
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
-        show(preview_run(invocation.config, inputs, None, out, _shard(invocation)), invocation)
-    observer = make_observer(invocation)
-    with finish_command(invocation.config, out, observer) as ending:
-        ending.exit_code = print_result(scan_workflow(invocation.config, inputs, out, observer), invocation)
+        _preview(invocation, inputs, None, out)
+    with _serve_children(invocation.config):
+        from fastface.cli.console import make_observer, print_result
+        from fastface.commands.nights.finish_command import finish_command
+        from fastface.commands.run import scan as scan_workflow
+
+        observer = make_observer(invocation)
+        with finish_command(invocation.config, out, observer) as ending:
+            ending.exit_code = print_result(scan_workflow(invocation.config, inputs, out, observer), invocation)
     raise typer.Exit(ending.exit_code)
 
 
@@ -99,12 +103,47 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
     Example: fastface find -t photos/Bob.jpg -o out
     """
     targets = or_samples(targets)
-    if invocation.dry_run:
-        show(preview_find(invocation.config, targets, out[0], into=locate_joined(out)), invocation)
+    # Most questions need no child: their photos and pictures are known.
+    with child_server.serve_children(*child_server.PHOTOS, *child_server.EXPORT, starts_now=False):
+        from fastface.cli.console import finish, make_observer, show
+        from fastface.commands.merge import locate_joined, open_joined
+        from fastface.commands.run import find as find_workflow
+
+        if invocation.dry_run:
+            from fastface.diagnostics.dry_run import preview_find
+
+            show(preview_find(invocation.config, targets, out[0], into=locate_joined(out)), invocation)
+        observer = make_observer(invocation)
+        where = open_joined(invocation.config, out, observer)
+        finish(find_workflow(invocation.config, targets, where, observer), invocation)
+
+
+def _serve_children(config: Config, *modules: str) -> AbstractContextManager[None]:
+    """Fork the children of a scan from one server, which starts now."""
+    return child_server.serve_children(*child_server.SCAN, *modules, starts_now=config.run.engine == "local")
+
+
+def _run_demo(invocation: Invocation, folder: Path) -> Never:
+    from fastface.cli.console import finish, make_observer, show
+    from fastface.commands.demo import run_demo
+    from fastface.diagnostics.dry_run import preview_demo
+
     observer = make_observer(invocation)
-    where = open_joined(invocation.config, out, observer)
-    finish(find_workflow(invocation.config, targets, where, observer), invocation)
+    observer.note(f"{IN_FOLDER}/ is empty, so this is the demo: a film that fastface draws itself")
+    if invocation.dry_run:
+        show(preview_demo(folder), invocation)
+    wanted = invocation.config.models
+    finish(run_demo(folder, observer, wanted.device, wanted.precision), invocation)
 
 
-def _shard(invocation: Invocation) -> Callable[[Discovery], Discovery]:
+def _preview(invocation: Invocation, inputs: list[str], targets: list[str] | None, out: Path) -> Never:
+    from fastface.cli.console import show
+    from fastface.diagnostics.dry_run import preview_run
+
+    show(preview_run(invocation.config, inputs, targets, out, _shard(invocation)), invocation)
+
+
+def _shard(invocation: Invocation) -> "Callable[[Discovery], Discovery]":
+    from fastface.fleet.shards import Shard, take_shard
+
     return partial(take_shard, shard=Shard.parse(invocation.config.run.shard))

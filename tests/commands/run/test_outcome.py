@@ -160,7 +160,7 @@ def test_an_output_folder_that_a_run_holds_is_exit_code_11(cartoon: Cartoon, tmp
     holder = subprocess.Popen(run_tools.arguments(short, out), env=environment())
     try:
         run_tools.wait_until(
-            lambda: holder.poll() is not None or run_tools.children(holder.pid, "fastface.pipeline"), "a busy run"
+            lambda: holder.poll() is not None or run_tools.children(holder.pid, "decoder"), "a busy run"
         )
         os.kill(holder.pid, signal.SIGSTOP)  # it holds OUT for as long as the test needs
         given = ("-t", str(cartoon.photos), "--models", str(cartoon.models), "-o", str(out), "-q")

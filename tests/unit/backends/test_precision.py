@@ -280,7 +280,7 @@ def test_a_picture_has_the_same_bits_whatever_is_beside_it(
 ) -> None:
     graph = write_small_graph(tmp_path / "small.onnx")
     shapes = ShapeRange(SMALL, (usual, *SMALL[1:]), SMALL)
-    session = openvino_session.OpenVinoSession(graph, device, threads=3, shapes=shapes)
+    session = openvino_session.OpenVinoSession(graph, device, threads=3, cache_folder=tmp_path / "cache", shapes=shapes)
     assert session.per_picture
     pictures = noise((batch, *SMALL[1:]))
     together = session.infer(pictures)
@@ -302,7 +302,7 @@ def test_threads_share_a_picture_only_where_pictures_come_one_at_a_time(
     monkeypatch.setattr(openvino_session, "compile_options", noted)
     graph = write_small_graph(tmp_path / "small.onnx")
     shapes = ShapeRange(SMALL, (usual, *SMALL[1:]), SMALL)
-    session = openvino_session.OpenVinoSession(graph, device, threads=3, shapes=shapes)
+    session = openvino_session.OpenVinoSession(graph, device, threads=3, cache_folder=tmp_path / "cache", shapes=shapes)
     session.infer(noise((5, *SMALL[1:])))
     session.infer(noise((1, *SMALL[1:])))
     assert asked == [(3, streams)]
