@@ -25,8 +25,8 @@ from fastface.models.download import published_pack
 from fastface.models.selection import data_folder
 from fastface.names import pluralize, shorten_lines
 from fastface.runtime.context import describe_fresh
-from fastface.runtime.events.progress import clock_text
 from fastface.runtime.engines import engine_jobs, preview_networks
+from fastface.runtime.events.progress import clock_text
 from fastface.runtime.networks import open_networks
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
 from fastface.search.earlier_answers import Answer, describe_move
