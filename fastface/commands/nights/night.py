@@ -41,6 +41,7 @@ class Night:
     def __init__(self, *, is_watch: bool) -> None:
         self._is_watch = is_watch
         self._started = ""  # of the run, or of the first pass; ISO 8601
+        self._last_pass = ""  # start of the last finished pass
 
     def begin(self, context: RunContext, result: RunResult) -> None:
         """Record the start of the command, so that a later report can name it if it does not finish.
@@ -70,10 +71,12 @@ class Night:
         """
         out, videos = context.out, context.records()
         before = NightRecord.load(out.nights)
-        found = shown = self._compare(before, videos, result, ended)
+        found = shown = _compare(before, videos, result, self._started, ended)
+        start = result.started.isoformat(timespec="seconds")
         if out.watch_nights.exists():  # an earlier pass of this watch has written it
             before = NightRecord.load(out.watch_nights)
-            shown = self._compare(before, videos, result, ended)
+            shown = _compare(before, videos, result, start, ended)
+            shown = replace(shown, report=replace(shown.report, since=self._last_pass))
             if ended and (last := NightReport.load(out.root)) is not None:  # nobody was searched now
                 news = replace(found.report, sightings=last.sightings, is_searched=last.is_searched)
                 found = replace(found, report=news)
@@ -82,9 +85,8 @@ class Night:
         _save(out.root, found.report)
         fail_point("night.written")
         if not ended:
+            self._last_pass = start
             found.record.save(out.watch_nights if self._is_watch else out.nights)
-            if not self._is_watch:
-                out.watch_nights.unlink(missing_ok=True)
         if before.reported:
             context.observer.report_night(format_night(shown.report), is_urgent=bool(shown.report.new_failures))
 
@@ -123,10 +125,6 @@ class Night:
         if not is_first:
             observer.report_night(format_night(report), is_urgent=bool(report.new_failures))
 
-    def _compare(self, record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, ended: str) -> Comparison:
-        finished = (result.started + timedelta(seconds=result.seconds)).isoformat(timespec="seconds")
-        return compare_night(record, videos, result, started=self._started, finished=finished, ended=ended)
-
 
 def forget_in_nights(out: OutputFolder, names: Collection[str]) -> None:
     """Remove videos from the records and from the last report, by their names in OUT.
@@ -145,6 +143,13 @@ def forget_in_nights(out: OutputFolder, names: Collection[str]) -> None:
 def list_night_files(out: OutputFolder) -> list[Path]:
     """List the files of the report and the records, for `purge`."""
     return [out.root / NIGHT, out.root / NIGHT_TEXT, out.nights, out.watch_nights]
+
+
+def _compare(
+    record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, started: str, ended: str
+) -> Comparison:
+    finished = (result.started + timedelta(seconds=result.seconds)).isoformat(timespec="seconds")
+    return compare_night(record, videos, result, started=started, finished=finished, ended=ended)
 
 
 def _save(out: Path, report: NightReport) -> None:

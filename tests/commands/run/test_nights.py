@@ -206,40 +206,54 @@ def _zone_where_it_is(clock: str, shown: datetime) -> str:
     return f"TST{sign}{rest // 3600}:{rest // 60 % 60:02}:{rest % 60:02}"
 
 
-def test_three_nights_while_a_slow_writer_fills_the_folder(cartoon: Cartoon, tmp_path: Path) -> None:
-    """Until 06:00, which is 20 seconds away for the first night: after two films it stands still until then."""
-    films, out, film, whole = tmp_path / "films", tmp_path / "out", cartoon.films / "film3.mp4", tmp_path / "whole"
-    films.mkdir()
-    late, one, *rest = names = ["1_late.mp4", "2_one.mp4", "3_two.mp4", "4_three.mp4"]
-    for number, name in enumerate(names[1:]):
-        _other_film(film, films / name, number)
-    (films / "0_broken.mp4").write_text("no film")
-    _other_film(film, whole, 100_000)
-    zone = _zone_where_it_is("05:59:40", begun := datetime.now(UTC))
-    until = ("--until", "06:00", "--decoders", "1", "--workers", "1")
-    writer = subprocess.Popen([sys.executable, "-c", SLOW_WRITER, whole, films / late, tmp_path / "go"])
-    first = [*run_tools.COMMAND, *_arguments(cartoon, films, out, *until)]
+def test_a_dry_run_shows_the_time_until_the_limit(ran: Ran, cartoon: Cartoon, tmp_path: Path) -> None:
+    given = ("scan", ran.films, "--models", cartoon.models, "-o", tmp_path / "out", "--until", "06:00", "--dry-run")
+    done = fastface(*given, TZ=_zone_where_it_is("03:59:59", datetime.now(UTC)))
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("ends: "))
+    assert line[:-2] in ("ends: in 2:00:", "ends: in 1:59:"), line
+
+
+def _night_until_six(arguments: list[str], late: Path, whole: Path) -> tuple[int, list[str]]:
+    """A run until 06:00, which is 20 seconds away: exit code, lines of standard error.
+
+    It stands still after two films until then. Meanwhile another process writes the late film; then it completes it.
+    """
+    go, begun = whole.with_name("go"), datetime.now(UTC)
+    variables = environment(TZ=_zone_where_it_is("05:59:40", begun), FASTFACE_FAILPOINT="scan.finished:stop:2")
+    writer = subprocess.Popen([sys.executable, "-c", SLOW_WRITER, whole, late, go])
     process = None
     try:
-        run_tools.wait_until((films / late).exists, "the first bytes of the writer")
-        variables = environment(TZ=zone, FASTFACE_FAILPOINT="scan.finished:stop:2")
-        process = subprocess.Popen(first, stderr=subprocess.PIPE, text=True, env=variables)
+        run_tools.wait_until(late.exists, "the first bytes of the writer")
+        process = subprocess.Popen([*run_tools.COMMAND, *arguments], stderr=subprocess.PIPE, text=True, env=variables)
         run_tools.wait_until(lambda: process.poll() is not None or _is_stopped(process.pid), "two films")
-        assert process.poll() is None, process.stderr
+        assert process.poll() is None, process.communicate()
         run_tools.wait_until(lambda: (datetime.now(UTC) - begun).total_seconds() > 21, "06:00")
         process.send_signal(signal.SIGCONT)
         _, told = process.communicate(timeout=run_tools.DEADLINE_SECONDS)
         assert writer.poll() is None
-        (tmp_path / "go").touch()
+        go.touch()
         assert writer.wait(run_tools.DEADLINE_SECONDS) == 0
     finally:
         for started in (process, writer):
             if started is not None:
                 started.kill()
                 started.wait()
+    return process.returncode, told.splitlines()
+
+
+def test_three_nights_while_a_slow_writer_fills_the_folder(cartoon: Cartoon, tmp_path: Path) -> None:
+    films, out, film = tmp_path / "films", tmp_path / "out", cartoon.films / "film3.mp4"
+    films.mkdir()
+    late, one, *rest = names = ["1_late.mp4", "2_one.mp4", "3_two.mp4", "4_three.mp4"]
+    for number, name in enumerate(names[1:]):
+        _other_film(film, films / name, number)
+    (films / "0_broken.mp4").write_text("no film")
+    _other_film(film, whole := tmp_path / "whole", 100_000)
+    first = _arguments(cartoon, films, out, "--until", "06:00", "--decoders", 1, "--workers", 1)
+    code, lines = _night_until_six(first, films / late, whole)
     report = json.loads((out / "night.json").read_text(encoding="utf-8"))
-    assert process.returncode == 3, told
-    assert told.splitlines()[-1].endswith("4 of 5 videos not done (2 not reached, 1 still being written, 1 failed)")
+    counts = "4 of 5 videos not done (2 not reached, 1 still being written, 1 failed)"
+    assert (code, lines[-1]) == (3, f"fastface: exit code 3: {counts}")
     assert _names(report, "new_videos") == [one]
     assert _new_spans(report) == _spans_of(out, late, one)  # those of the film that is still written so far
     assert (_names(report, "new_failures"), _names(report, "known_failures")) == (["0_broken.mp4"], [])
@@ -250,7 +264,7 @@ def test_three_nights_while_a_slow_writer_fills_the_folder(cartoon: Cartoon, tmp
     # One film gets another name, and one a copy. The second night has time enough.
     (films / one).rename(films / "renamed.mp4")
     shutil.copy(films / rest[0], films / "5_copy.mp4")
-    code, lines, report = _night(cartoon, films, out, *until)
+    code, lines, report = _night(cartoon, films, out, "--max-hours", 8)
     assert (code, lines) == (0, [])
     assert _names(report, "new_videos") == [late, *rest]
     assert [video["before"] for video in report["new_videos"]] == ["unstable", "", ""]
@@ -258,7 +272,7 @@ def test_three_nights_while_a_slow_writer_fills_the_folder(cartoon: Cartoon, tmp
     assert (report["new_failures"], report["left"]) == ([], [])
     assert _names(report, "known_failures") == ["0_broken.mp4"]
 
-    code, lines, report = _night(cartoon, films, out, *until)
+    code, lines, report = _night(cartoon, films, out, "--max-hours", 8)
     assert (code, lines) == (0, [])
     assert (report["new_videos"], report["sightings"], report["new_failures"], report["left"]) == ([], [], [], [])
     assert _names(report, "known_failures") == ["0_broken.mp4"]

@@ -1,5 +1,6 @@
 """The report of a watch: the news of all its passes, through kills, stops and other commands in between."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -98,6 +99,9 @@ def test_the_passes_of_a_watch_add_up_and_each_prints_its_own_news(folder: Folde
         "fastface: 1 new span of 1 person, 1 new video",
         "fastface: 1 new failure, 1 new span of 1 person, 1 new video",
     ]
+    starts = [datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M") for at in (BEFORE, FIRST, SECOND)]
+    heads = [(lines[1].split(" to ")[0], lines[2].split(";")[0]) for lines in folder.printed.reports]
+    assert heads == [(f"run, {start}", f"Since the run of {since}") for since, start in itertools.pairwise(starts)]
     assert last.exit_code == 3
 
 
