@@ -136,10 +136,9 @@ def _purge(out: Path, *, pretend: bool) -> PurgeResult:
 
 def _forget_all(ledger: Ledger) -> None:
     """Take all videos, and all exports that show or name persons, out of the ledger."""
-    ledger.put_waiting({})  # in one step, since there may be thousands
     ledger.drop_names([name.path for name in ledger.names()])
-    for record in ledger.videos():
-        ledger.forget_video(record.video_id)
+    # In one step, since there may be thousands.
+    ledger.await_videos([record.video_id for record in ledger.videos(with_info=False)], {})
     for name in ledger.exports():
         if in_answer(name).startswith((*_PICTURES, *_PERSONS)):
             ledger.forget_export(name)
