@@ -32,6 +32,8 @@ _KNOWLEDGE = (
     "decisions.json",
     "numbers.npz",
     "photo_names.json",
+    "merged.json",  # else a merge after the purge would leave out what it took over before
+    "origins.json",
 )
 
 
