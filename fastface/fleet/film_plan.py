@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.index.video_state import STATE_WORDS
+from fastface.indexing.video_names import is_there
 from fastface.names import valid_text
 from fastface.video.discover import unique_names
 
@@ -187,7 +188,7 @@ def plan_films(
             for scan in video.scans
         },
         counted_once=sum(max(0, sum(scan.folder != TARGET for scan in video.scans) - 1) for video in kept),
-        notes=tuple(_describe_conflicts(kept)),
+        notes=tuple(_describe_conflicts(merged)),
     )
 
 
@@ -242,7 +243,7 @@ def _choose(video: _Video, find_time: Callable[[Scan], float]) -> Scan:
 
 
 def _merge(video: _Video, best: Scan, name: str, known: str) -> MergedVideo:
-    """Return the video with its name, and the path of the first of its files that exists.
+    """Return the video with its name, and the path of one of its files that exists.
 
     Args:
         video: All its scans.
@@ -250,7 +251,7 @@ def _merge(video: _Video, best: Scan, name: str, known: str) -> MergedVideo:
         name: Its name in the merged folder.
         known: This name if the target has a record of it; else empty.
     """
-    there = next((one.record for one in (best, *video.scans) if os.path.lexists(one.record.path)), best.record)
+    there = _choose_file([best.record, *(scan.record for scan in video.scans)])
     record = replace(
         best.record,
         video_id=name,
@@ -261,6 +262,17 @@ def _merge(video: _Video, best: Scan, name: str, known: str) -> MergedVideo:
     )
     is_kept = any(scan.folder == TARGET and scan.result == best.result for scan in video.scans)
     return MergedVideo(record, best, is_kept, "" if is_kept else known)
+
+
+def _choose_file(records: Sequence[VideoRecord]) -> VideoRecord:
+    """Return the first record whose file has the content, else the first whose file exists, else the first.
+
+    Another film may have taken the place of the first file. Contents are compared only if there are several files.
+    """
+    by_path = {record.path: record for record in reversed(records)}
+    if len(by_path) > 1 and (found := next(filter(is_there, records), None)) is not None:
+        return found
+    return next((record for record in records if os.path.lexists(record.path)), records[0])
 
 
 def _list_copies(video: _Video, record: VideoRecord) -> Iterable[NameRecord]:
@@ -283,9 +295,9 @@ def _list_waiting(folders: Iterable[tuple[int, Sequence[VideoRecord]]], scanned:
     return list(found.values())
 
 
-def _describe_conflicts(videos: Iterable[_Video]) -> Iterable[str]:
+def _describe_conflicts(videos: Iterable[MergedVideo]) -> Iterable[str]:
     """Describe different videos that have one path: on other machines, or before and after a change of the file."""
-    counts = Counter(path for video in videos for path in {scan.record.path for scan in video.scans})
+    counts = Counter(video.record.path for video in videos)
     for path, count in counts.items():
         if count > 1:
             yield f"{valid_text(str(path))!r}: {count} videos with different content have this path; all are kept"

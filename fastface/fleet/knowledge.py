@@ -1,10 +1,10 @@
 """Merge what the user has decided in several output folders: decisions on answers, corrections and names of persons.
 
 `merge` calls `merge_knowledge` once the names of the videos are settled. What contradicts the target, or an earlier
-folder, is left out and reported. A file that was merged once is not merged again: what the user took back in the
-target stays taken back.
+folder, is left out and reported. What was merged once is not merged again: what the user took back in the target stays
+taken back, also when its folder gets new decisions.
 
-OUT/.fastface/merged.json: {"schema_version", "files": digests of the paths and contents of the merged files}
+OUT/.fastface/merged.json: {"schema_version", "items": digests of the merged decisions, corrections and names}
 """
 
 import hashlib
@@ -13,8 +13,8 @@ import os
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fastface.census.clusters.correction_log import log_path
@@ -27,7 +27,7 @@ from fastface.index.anchors import Anchor
 from fastface.names import valid_text
 from fastface.search.decision_store import DecisionStore, StoredDecision
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _STORE = "identities.sqlite"
 _NO_MATCH = 2.0
 """Cosine that no two faces have."""
@@ -64,22 +64,42 @@ def merge_knowledge(state: Path, origins: Iterable[KnowledgeFolder]) -> list[str
             path = origin.state / name
             if not path.exists():
                 continue
-            digest = hashlib.sha256(os.fsencode(path.resolve()) + b"\0" + _describe(path, state)).hexdigest()
-            if digest not in done:
-                notes += merge(state, origin)
-                done.append(digest)
-                content = {"schema_version": _SCHEMA_VERSION, "files": done}
+            items = MergedItems(path, frozenset(done))
+            notes += merge(state, origin, items)
+            if items.new:
+                done += items.new
+                content = {"schema_version": _SCHEMA_VERSION, "items": done}
                 write_atomic(_done_path(state), json.dumps(content) + "\n", private=True)
     return notes
 
 
-def _describe(path: Path, state: Path) -> bytes:
-    """Return what the digest of a file is made of: its content; of a store of identities the named persons."""
-    if path.name != _STORE:
-        return path.read_bytes()
-    persons = [(one.number, one.name) for one in _read_named(path, state)]
-    # Without a census there is no threshold, so that nothing can be merged yet.
-    return json.dumps([persons, _read_threshold(path.parent) is not None]).encode()
+class MergedItems:
+    """What was merged of one file before, and is merged now.
+
+    Args:
+        path: The file.
+        done: Digests of all items that were merged before.
+
+    Attributes:
+        new: Digests of the items that are merged now.
+    """
+
+    def __init__(self, path: Path, done: Collection[str]) -> None:
+        self._file = os.fsencode(path.resolve())
+        self._done = done
+        self.new: list[str] = []
+
+    def take(self, *item: object) -> bool:
+        """Return whether an item was not merged before; then it is merged now.
+
+        Args:
+            item: What the item is, as JSON can hold it.
+        """
+        digest = hashlib.sha256(self._file + b"\0" + json.dumps(item).encode()).hexdigest()
+        if digest in self._done:
+            return False
+        self.new.append(digest)
+        return True
 
 
 def _done_path(state: Path) -> Path:
@@ -92,21 +112,21 @@ def _read_done(state: Path) -> list[str]:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema_version"] != _SCHEMA_VERSION:
             raise ValueError(f"version {found['schema_version']}")
-        return [str(digest) for digest in found["files"]]
+        return [str(digest) for digest in found["items"]]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FaceIndexError(f"cannot read {str(path)!r}: {error}; remove it: then all is merged again") from error
 
 
-def merge_decisions(state: Path, origin: KnowledgeFolder) -> list[str]:
+def merge_decisions(state: Path, origin: KnowledgeFolder, items: MergedItems) -> list[str]:
     """Append the decisions of a folder to the target's; return the contradictions."""
     own, notes = DecisionStore.load(state), list[str]()
     known = _Verdicts(own.decisions)
     names = {valid_text(name): valid_text(new) for name, new in origin.names.items()}
     store = own
     for file in DecisionStore.load(origin.state).files:
-        if any(one.digest == file.digest for one in own.files):
+        if not items.take(file.digest) or any(one.digest == file.digest for one in own.files):
             continue
         moved = [one.model_copy(update={"video": names.get(one.video, one.video)}) for one in file.decisions]
         kept = tuple(one for one in moved if not known.contradict(one))
@@ -155,12 +175,12 @@ def _places(decision: StoredDecision) -> Iterator[object]:
             yield decision.video, face.time, face.box
 
 
-def merge_corrections(state: Path, origin: KnowledgeFolder) -> list[str]:
+def merge_corrections(state: Path, origin: KnowledgeFolder, items: MergedItems) -> list[str]:
     """Add the corrections of persons of a folder to the target's; return the contradictions."""
     path, notes = state / "corrections.json", list[str]()
     own = Corrections.load(path)
     merged = own
-    other = _rename_anchors(Corrections.load(origin.state / "corrections.json"), origin.names)
+    other = _rename_anchors(_choose_new(Corrections.load(origin.state / "corrections.json"), items), origin.names)
     for group in other.same:
         if any(set(group) == set(one) for one in own.same):
             continue
@@ -185,6 +205,20 @@ def merge_corrections(state: Path, origin: KnowledgeFolder) -> list[str]:
     return notes
 
 
+def _choose_new(corrections: Corrections, items: MergedItems) -> Corrections:
+    """Return the corrections that were not merged before."""
+
+    def is_new(kind: str, *groups: Sequence[Anchor]) -> bool:
+        return items.take(kind, [[asdict(face) for face in group] for group in groups])
+
+    return Corrections(
+        same=tuple(group for group in corrections.same if is_new("same", group)),
+        different=tuple(pair for pair in corrections.different if is_new("different", *pair)),
+        rejected=tuple(group for group in corrections.rejected if is_new("rejected", group)),
+        cuts=tuple(cut for cut in corrections.cuts if is_new("cut", cut)),
+    )
+
+
 def _rename_anchors(corrections: Corrections, names: Mapping[str, str]) -> Corrections:
     def rename(group: Sequence[Anchor]) -> tuple[Anchor, ...]:
         return tuple(replace(one, video_id=names.get(one.video_id, one.video_id)) for one in group)
@@ -201,19 +235,20 @@ def _place(group: Sequence[Anchor]) -> str:
     return f"{valid_text(group[0].video_id)} at {group[0].time:.3f} s"
 
 
-def merge_photo_names(state: Path, origin: KnowledgeFolder) -> list[str]:
+def merge_photo_names(state: Path, origin: KnowledgeFolder, items: MergedItems) -> list[str]:
     """Add the tracks that photos name in a folder. The target's own search of a video counts."""
     own = read_names(state)
     merged = {label: dict(sources) for label, sources in own.items()}
     for label, sources in read_names(origin.state).items():
-        known = merged.setdefault(label, {})
-        known.update({source: tracks for source, tracks in sources.items() if source not in known})
+        for source, tracks in sources.items():
+            if items.take(label, source, tracks):
+                merged.setdefault(label, {}).setdefault(source, tracks)
     if merged != own:
         write_names(state, merged)
     return []
 
 
-def merge_names(state: Path, origin: KnowledgeFolder) -> list[str]:
+def merge_names(state: Path, origin: KnowledgeFolder, items: MergedItems) -> list[str]:
     """Give the named persons of a folder's store to the target's store; return the contradictions.
 
     A person without a name in the target gets the name; numbers stay the target's own.
@@ -225,6 +260,9 @@ def merge_names(state: Path, origin: KnowledgeFolder) -> list[str]:
     if threshold is None:
         where = shlex.quote(str(origin.state.parent))
         return [f"the names in {origin.title} are left out: run fastface people -o {where}, and merge again"]
+    named = [person for person in named if items.take(person.number, person.name)]
+    if not named:
+        return []
     notes = []
     with open_store(
         str(state / _STORE),
@@ -295,7 +333,7 @@ def _read_threshold(state: Path) -> float | None:
         raise FaceIndexError(f"cannot read {str(state / 'people.json')!r}: {error}") from error
 
 
-_PARTS: dict[str, Callable[[Path, KnowledgeFolder], list[str]]] = {
+_PARTS: dict[str, Callable[[Path, KnowledgeFolder, MergedItems], list[str]]] = {
     "decisions.json": merge_decisions,
     "corrections.json": merge_corrections,
     "photo_names.json": merge_photo_names,

@@ -166,6 +166,7 @@ def test_several_folders_are_asked_as_one(fleet: Fleet, asked: Path, cartoon: Ca
     assert list(view.rglob("*.parquet"))
     assert fastface("purge", "-o", outs[0], "--yes", "-q").returncode == 0
     assert not list(outs[0].rglob("*.parquet"))
+    assert not list(outs[0].rglob("merged.json"))  # a merge from now on takes over all decisions and names again
 
 
 def test_merging_again_adds_only_what_is_new(fleet: Fleet, tmp_path: Path) -> None:

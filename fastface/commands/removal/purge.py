@@ -32,6 +32,8 @@ _KNOWLEDGE = (
     "decisions.json",
     "numbers.npz",
     "photo_names.json",
+    "merged.json",  # else a merge after the purge would leave out what it took over before
+    "origins.json",
 )
 
 
@@ -136,10 +138,9 @@ def _purge(out: Path, *, pretend: bool) -> PurgeResult:
 
 def _forget_all(ledger: Ledger) -> None:
     """Take all videos, and all exports that show or name persons, out of the ledger."""
-    ledger.put_waiting({})  # in one step, since there may be thousands
     ledger.drop_names([name.path for name in ledger.names()])
-    for record in ledger.videos():
-        ledger.forget_video(record.video_id)
+    # In one step, since there may be thousands.
+    ledger.await_videos([record.video_id for record in ledger.videos(with_info=False)], {})
     for name in ledger.exports():
         if in_answer(name).startswith((*_PICTURES, *_PERSONS)):
             ledger.forget_export(name)

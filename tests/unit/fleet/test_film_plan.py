@@ -167,6 +167,22 @@ def test_a_video_keeps_the_first_of_its_files_that_exists(tmp_path: Path) -> Non
     assert video.record.info.path == there
 
 
+def test_a_video_whose_place_another_one_has_taken_gets_the_path_of_its_copy(tmp_path: Path) -> None:
+    place, copy = tmp_path / "a.mp4", tmp_path / "copy.mp4"
+    place.write_bytes(b"after")
+    copy.write_bytes(b"before")
+
+    def of(path: Path, content: Path, name: str) -> VideoRecord:
+        return scan(name, path=path, fingerprint=fingerprint(content), stamp=read_stamp(content))
+
+    before, after = of(place, copy, "a.mp4"), of(place, place, "a.mp4")
+    found = plan([before], [after], [of(copy, copy, "copy.mp4")])
+    assert {one.record.video_id: one.record.path for one in found.videos if one.is_kept} == {"a.mp4": copy}
+    assert sorted(one.record.path for one in found.videos) == [place, copy]
+    assert found.notes == ()
+    assert settle_names(found.copies, found.videos) == []
+
+
 def test_of_several_contents_of_one_path_the_name_is_that_of_the_file_now(tmp_path: Path) -> None:
     """One folder saw a copy of one film, another folder the film that has replaced it."""
     place = tmp_path / "copy.mp4"

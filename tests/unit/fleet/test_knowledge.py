@@ -109,8 +109,18 @@ def test_what_was_taken_back_in_the_target_stays_taken_back(folders: Folders) ->
     folders.merge("A")
     assert decided(folders.target) == []
     decide(folders.state("A"), "later", decision("a.mp4", "confirmed", time=9.5, start=8.0))
-    folders.merge("A")  # a new file there counts, and the old one with it
-    assert decided(folders.target) == [("a.mp4", "Ann", "rejected"), ("a.mp4", "Ann", "confirmed")]
+    folders.merge("A")  # only the new file there counts
+    assert decided(folders.target) == [("a.mp4", "Ann", "confirmed")]
+
+
+def test_corrections_that_were_taken_back_in_the_target_stay_taken_back(folders: Folders) -> None:
+    one, two, three = anchor("a.mp4"), anchor("a.mp4", 5.0), anchor("a.mp4", 9.0)
+    correct(folders.state("A"), Corrections(same=((one, two),), rejected=((three,),)))
+    folders.merge("A")
+    correct(folders.target, Corrections())
+    correct(folders.state("A"), Corrections(same=((one, two), (two, three)), rejected=((three,),)))
+    folders.merge("A")
+    assert corrected(folders.target) == Corrections(same=((two, three),))
 
 
 def anchor(video: str, time: float = 1.0) -> Anchor:
@@ -228,6 +238,17 @@ def test_names_without_a_census_wait_for_it(folders: Folders) -> None:
     (folders.state("A") / "people.json").write_text(census)
     assert folders.merge("A") == []
     assert [one.name for one in known(folders.target)] == ["Ann"]
+
+
+def test_a_name_that_was_taken_back_in_the_target_stays_taken_back(folders: Folders) -> None:
+    meet(folders.state("A"), ("Ann", axis(0)), ("", axis(1)))
+    folders.merge("A")
+    with open_existing(str(folders.target / "identities.sqlite")) as store:
+        store.name(1, "")
+    with open_existing(str(folders.state("A") / "identities.sqlite")) as store:
+        store.name(2, "Bob")
+    folders.merge("A")
+    assert [one.name for one in known(folders.target)] == ["Bob"]
 
 
 def test_a_damaged_record_of_merges_is_reported(folders: Folders) -> None:
