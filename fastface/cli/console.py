@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Never
+from typing import TYPE_CHECKING, Never
 
 import typer
 from rich.console import Console
@@ -17,7 +17,6 @@ from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER
 from fastface.cli.options import Invocation
-from fastface.diagnostics.dry_run import Preview
 from fastface.export.tables.results import span_object
 from fastface.index.video_state import STATE_WORDS, describe_state
 from fastface.names import is_shown, pluralize, valid_text
@@ -26,6 +25,9 @@ from fastface.runtime.events.observer import BarObserver, FailureObserver, Obser
 from fastface.runtime.events.progress import clock_text
 from fastface.runtime.run_report import RunResult, VideoOutcome
 from fastface.types import Span
+
+if TYPE_CHECKING:
+    from fastface.diagnostics.dry_run import Preview
 
 MOST_ROWS = 20
 """Maximum rows of a table in a terminal; files have all."""
@@ -65,7 +67,7 @@ def say(text: str) -> None:
     typer.echo(valid_text(text))
 
 
-def show(preview: Preview, invocation: Invocation) -> Never:
+def show(preview: "Preview", invocation: Invocation) -> Never:
     """Print a preview and exit."""
     if invocation.json:
         as_json(asdict(preview))

@@ -4,7 +4,7 @@ The CLI and `api` call these functions; the demo uses `run`. Each command writes
 if it is interrupted. The order of the steps matters: see `run`.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -12,28 +12,18 @@ from pathlib import Path
 from signal import Signals
 from time import monotonic
 
-import numpy as np
-
-from fastface.commands.answer import write_answer
-from fastface.commands.correct_file import apply_asked_decisions
-from fastface.commands.enroll import enrol
 from fastface.commands.nights.night import Night
 from fastface.commands.nights.watch import watch
-from fastface.commands.report import finish_report
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import FastfaceError, InterruptError
-from fastface.export.taken_faces import write_taken_faces
 from fastface.fleet.shards import ALL_VIDEOS, Shard, take_shard
-from fastface.gallery.matching import list_labels, match
-from fastface.gallery.reference_set import ReferenceSet
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
-from fastface.index.track_archive import TrackArchive
 from fastface.indexing.engine import open_engine
 from fastface.indexing.scanner import Scanner, open_scanner
 from fastface.indexing.video_names import is_there, list_waiting, settle_videos
-from fastface.names import pluralize, shorten_lines
+from fastface.names import pluralize
 from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext, describe_fresh, open_context
 from fastface.runtime.events.metrics import observe_metrics
@@ -42,16 +32,9 @@ from fastface.runtime.remarks import describe_left_out
 from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
 from fastface.runtime.saved_settings import remember_settings
 from fastface.runtime.stand_ins import drop_lost_names
-from fastface.search.archive_survey import survey
-from fastface.search.earlier_answers import keep_earlier_answer
-from fastface.search.moments import answer_questions
-from fastface.search.questions import Question, read_questions
-from fastface.search.searcher import Searcher
-from fastface.types import Faces, FrameCounts
+from fastface.types import FrameCounts
 from fastface.video.discover import Discovery, VideoFile
 
-_MOST_REMARKS = 20
-"""Maximum number of remarks on photos that are printed; run.json has more."""
 _MOST_REMARKED = 8
 """Maximum number of videos whose remarks are logged one by one; of more, only their number is logged."""
 
@@ -103,27 +86,26 @@ def _scan_and_find(
             open_context(config, out, observed, command) as context,
             write_report(context, "run", found, night) as result,
         ):
-            apply_asked_decisions(context)
-            references = None
+            _apply_decisions(context)
             with open_engine(context) as engine:
                 if config.run.fresh:
-                    engine.start()  # networks load while photos are read
-                    references = _enrol(context, targets, result)  # invalid targets must not discard earlier results
-                    result.answer = keep_earlier_answer(context, result.targets, result.where).name
+                    engine.start()
+                scanner = None if config.run.fresh else _admit(context, found, engine, result)
+                from fastface.commands import search_steps as steps  # noqa: PLC0415 - networks load meanwhile
+
+                references = steps.enrol_targets(context, targets, result)
+                if scanner is None:  # invalid targets must not discard earlier results
+                    steps.move_earlier_answer(context, result)
                     _start_over(context, found)
-                scanner = _admit(context, found, engine, result)
-                if references is None:
-                    references = _enrol(context, targets, result)
+                    scanner = _admit(context, found, engine, result)
                 remember_settings(context.out.state, config, context.networks.models.pack, with_export=True)
-                scanner.watch(_hit_counter(context, references))
+                scanner.watch(steps.make_hit_counter(context, references))
                 _scan(context, scanner, engine, result)
                 archive = context.track_archive()
-                records = _comparable(context, Searcher(context, references, context.limits, archive))
-                searcher = _searcher(context, references, records, archive, result)
-                _look_closer(context, searcher, records, engine, result)
-            questions = _read_questions(context, result)
-            findings = searcher.findings(records, with_empty=bool(questions))
-            write_answer(context, answer_questions(findings, questions, config), result)
+                records = steps.list_comparable(context, references, archive)
+                searcher = steps.open_searcher(context, references, records, archive, result)
+                steps.look_closer(context, searcher, records, engine, result)
+            steps.answer(context, searcher, records, result)
     return result
 
 
@@ -162,17 +144,17 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         ConfigError: There is no index in `out`, or the targets cannot be used.
         InterruptError, FastfaceError: See `run`.
     """
+    from fastface.commands import search_steps as steps  # noqa: PLC0415 - see `run`
+
     look_back(config, targets, out)
     with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
-        apply_asked_decisions(context)
-        references = _enrol(context, targets, result)
+        _apply_decisions(context)
+        references = steps.enrol_targets(context, targets, result)
         records = context.answered_records()
-        searcher = _searcher(context, references, records, context.track_archive(), result)
+        searcher = steps.open_searcher(context, references, records, context.track_archive(), result)
         with open_engine(context) as engine:
-            _look_closer(context, searcher, records, engine, result)
-        questions = _read_questions(context, result)
-        findings = searcher.findings(records, with_empty=bool(questions))
-        write_answer(context, answer_questions(findings, questions, config), result)
+            steps.look_closer(context, searcher, records, engine, result)
+        steps.answer(context, searcher, records, result)
     return result
 
 
@@ -219,6 +201,8 @@ def write_report(
         night.write(context, result)
     context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
+        from fastface.commands.report import finish_report  # noqa: PLC0415 - the page needs OpenCV
+
         finish_report(context, result)
 
 
@@ -253,27 +237,11 @@ def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
         yield f"there are remarks on {pluralize(len(remarked) - num_faceless, 'other video')}: see run.json"
 
 
-def _enrol(context: RunContext, targets: Sequence[str], result: RunResult) -> ReferenceSet:
-    with result.phase("photos"):
-        gallery, report = enrol(
-            tuple(targets),
-            context.config,
-            context.networks,
-            context.interruption,
-            known=context.out.photos,
-        )
-    result.targets = list_labels(gallery)
-    # A wrong name in an expression must not discard earlier results, or cost a scan.
-    result.where = tuple(one.label for one in _read_questions(context, result))
-    result.remarks = report.warnings
-    for line in shorten_lines(report.warnings, _MOST_REMARKS):
-        context.observer.note(line)
-    write_taken_faces(context, report.photos)
-    return ReferenceSet(gallery)
+def _apply_decisions(context: RunContext) -> None:
+    if context.config.match.decisions is not None:
+        from fastface.commands.correct_file import apply_asked_decisions  # noqa: PLC0415 - most commands have no file
 
-
-def _read_questions(context: RunContext, result: RunResult) -> tuple[Question, ...]:
-    return read_questions(context.config.question.where, result.targets)
+        apply_asked_decisions(context)
 
 
 def _start_over(context: RunContext, found: Discovery) -> None:
@@ -347,60 +315,3 @@ def _scan(context: RunContext, scanner: Scanner, engine: Engine, result: RunResu
     context.interruption.check()
     if context.interruption.is_over and (left := context.num_left(result.inputs)):
         context.observer.note(f"Time is up: {pluralize(left, 'video')} left. Run the same command to continue.")
-
-
-def _hit_counter(context: RunContext, references: ReferenceSet) -> Callable[[Faces], int]:
-    """Return a function that counts the hits among faces whose tracks are not linked yet."""
-
-    def count(faces: Faces) -> int:
-        periods = np.zeros(len(faces))
-        return sum(map(len, match(faces, references, context.limits, periods).values()))
-
-    return count
-
-
-def _searcher(
-    context: RunContext,
-    references: ReferenceSet,
-    records: list[VideoRecord],
-    archive: TrackArchive,
-    result: RunResult,
-) -> Searcher:
-    """Build the searcher for the gallery and this archive; first move the answer of another search aside."""
-    result.answer = keep_earlier_answer(context, result.targets, result.where).name
-    with result.phase("survey"):
-        found = survey(context, references, records, archive)
-    result.limits = found.searcher.limits
-    result.counts = replace(result.counts, decisions=found.num_decisions)
-    return found.searcher
-
-
-def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
-    """List the videos of OUT, without those of earlier runs that were embedded by another recogniser."""
-    records = context.answered_records()
-    kept = searcher.comparable(records)
-    if len(kept) < len(records):
-        left_out = pluralize(len(records) - len(kept), "video")
-        context.observer.note(f"left out {left_out} of earlier runs, scanned with another recogniser")
-    return kept
-
-
-def _look_closer(
-    context: RunContext, searcher: Searcher, records: list[VideoRecord], engine: Engine, result: RunResult
-) -> None:
-    """Scan stretches more densely until the search needs no more of them."""
-    with result.phase("closer looks"):
-        while units := list(searcher.unsure_units(records)):
-            if context.interruption.is_over:
-                result.is_cut_short = True
-                context.observer.note(
-                    f"Time is up: {pluralize(len(units), 'closer look')} left. Run the same command to continue."
-                )
-                return
-            scanner = open_scanner(context)
-            for info, unit in units:
-                scanner.schedule(info, unit, engine)
-            scanner.run(engine)
-            result.nodes = engine.nodes
-            result.is_cut_short |= scanner.num_lost_looks > 0
-            context.interruption.check()

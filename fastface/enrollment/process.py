@@ -14,7 +14,7 @@ from fastface.faces.align import Alignment, align_picture
 from fastface.faces.analyse import FaceAnalyser
 from fastface.faces.arcface import Recogniser
 from fastface.gallery.photo_set.test_time_augmentation import Resampling, jittered_landmarks, mean_embedding
-from fastface.pipeline.inference.analyser import open_analyser
+from fastface.pipeline.inference.analyser import open_analyser, open_warm_analyser
 from fastface.pipeline.messages import Heartbeat, WorkerSettings
 from fastface.pipeline.task_pool import serve_tasks
 from fastface.types import Faces, Image, PhotoFaces
@@ -28,6 +28,7 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
     """
     worker, resampling, max_pixels = settings
     read = read_picture if max_pixels == MAX_PIXELS else partial(read_picture, max_pixels=max_pixels)
+    open_networks = open_analyser if worker.device.is_gpu else open_warm_analyser
     cv2.setNumThreads(1)
     analyser: FaceAnalyser | None = None
 
@@ -36,7 +37,7 @@ def serve(connection: Connection, _descriptor: int, settings: tuple[WorkerSettin
         try:
             picture = read(path)
             connection.send(Heartbeat())
-            analyser = analyser or open_analyser(worker)  # unreadable pictures need no networks
+            analyser = analyser or open_networks(worker)  # unreadable pictures need none
             faces = _faces(analyser, path, picture)
             if resampling.name:
                 faces = _resample(faces, picture, analyser.recogniser, resampling, connection)

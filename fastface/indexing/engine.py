@@ -6,15 +6,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastface.distribution import VERSION
 from fastface.indexing.processes import open_coordinator
-from fastface.indexing.ray.cluster import Cluster
-from fastface.indexing.ray.engine import RayEngine
-from fastface.indexing.ray.messages import NodeSettings
 from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import build_index_settings
+
+if TYPE_CHECKING:
+    from fastface.indexing.ray.messages import NodeSettings
 
 
 @contextmanager
@@ -22,6 +23,9 @@ def open_engine(context: RunContext) -> Iterator[Engine]:
     """Open the engine of a scan. It starts no process before there is work."""
     config, interrupted = context.config, context.interruption.wants_end
     if config.run.engine == "ray":
+        from fastface.indexing.ray.cluster import Cluster  # noqa: PLC0415 - few commands use a cluster
+        from fastface.indexing.ray.engine import RayEngine  # noqa: PLC0415
+
         connect = partial(Cluster, config.run.ray_address)
         with RayEngine(connect, _node_settings(context), config.run.ray_timeout, interrupted) as engine:
             yield engine
@@ -30,8 +34,10 @@ def open_engine(context: RunContext) -> Iterator[Engine]:
             yield coordinator
 
 
-def _node_settings(context: RunContext) -> NodeSettings:
+def _node_settings(context: RunContext) -> "NodeSettings":
     """Return the settings of the nodes: those of this run, with the very files of its networks."""
+    from fastface.indexing.ray.messages import NodeSettings  # noqa: PLC0415
+
     config, models = context.config, context.networks.models
     person = None if models.person is None else str(models.person.path.absolute())
     files = {

@@ -141,10 +141,14 @@ class ProcessPool:
 
 
 def stop_all(members: list[PooledProcess], timeout_seconds: float) -> None:
-    """Stop all members; kill those still loading at once, and the others at one deadline for all."""
+    """Stop all members: those in work under one deadline for all, the others at once.
+
+    A member without work holds nothing that must be closed. Killing it spares the half second in which a runtime takes
+    its networks apart.
+    """
     deadline = monotonic() + timeout_seconds
     for member in members:
-        if member.ready:
+        if member.ready and member.tasks:
             member.child.send(Stop())
         else:
             member.child.kill()

@@ -50,7 +50,7 @@ def without_device(connection: Connection, descriptor: int, settings: WorkerSett
     def fail(_settings: WorkerSettings) -> None:
         raise BackendError("the card is gone")
 
-    enrolment_process.open_analyser = fail
+    enrolment_process.open_warm_analyser = fail
     enrolment_process.serve(connection, descriptor, settings)
 
 

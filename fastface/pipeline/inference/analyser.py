@@ -4,6 +4,10 @@ Inference workers, the photo reader and the reader of `curate` call it. Never ca
 runtime.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
 import numpy as np
 
 from fastface.backends import open_session
@@ -15,6 +19,8 @@ from fastface.persons.bodies import BodyFinder
 from fastface.persons.yolo import open_person_detector
 from fastface.pipeline.messages import WorkerSettings
 from fastface.pipeline.shapes import GPU_CHUNK, detector_shapes, recogniser_shapes
+
+_Network = TypeVar("_Network", Detector, Recogniser)
 
 _CPU_CHUNK = 4
 """Batch size of the recogniser on a CPU that embeds in batches. Larger batches are no faster there."""
@@ -81,6 +87,24 @@ def open_analyser(settings: WorkerSettings) -> FaceAnalyser:
         BackendError: See `open_detector`.
     """
     return make_analyser(open_detector(settings), open_recogniser(settings), settings)
+
+
+def open_warm_analyser(settings: WorkerSettings) -> FaceAnalyser:
+    """Load detector and recogniser at the same time, and run each once; on a processor.
+
+    Raises:
+        BackendError: See `open_detector`.
+    """
+
+    def open_warm(open_network: Callable[[WorkerSettings], _Network]) -> _Network:
+        network = open_network(settings)
+        warm_up(network, settings)
+        return network
+
+    with ThreadPoolExecutor(2) as threads:
+        detector = threads.submit(open_warm, open_detector)
+        recogniser = threads.submit(open_warm, open_recogniser)
+    return make_analyser(detector.result(), recogniser.result(), settings)
 
 
 def make_analyser(detector: Detector, recogniser: Recogniser, settings: WorkerSettings) -> FaceAnalyser:

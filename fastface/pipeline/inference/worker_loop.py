@@ -17,7 +17,7 @@ from fastface.faces.analyse import FaceAnalyser, FoundFaces
 from fastface.faces.blur import is_blurred
 from fastface.failpoints import fail_point
 from fastface.persons.bodies import BodyFinder, FrameTime
-from fastface.pipeline.inference.analyser import open_analyser, open_body_finder, warm_up
+from fastface.pipeline.inference.analyser import open_body_finder, open_warm_analyser
 from fastface.pipeline.messages import InferFrames, Inferred, Ready, Stop, WorkerSettings
 from fastface.pipeline.portrait_taker import PortraitTaker
 from fastface.pipeline.ring import Ring
@@ -53,9 +53,7 @@ class BatchPixels:
 
 def serve_in_turn(connection: Connection, ring: Ring, settings: WorkerSettings) -> None:
     """Process each batch before the next one, until the stop message."""
-    analyser = open_analyser(settings)
-    warm_up(analyser.detector, settings)
-    warm_up(analyser.recogniser, settings)
+    analyser = open_warm_analyser(settings)
     body_finder = open_body_finder(settings)
     pictures = PortraitTaker()
     connection.send(Ready(settings.device))
