@@ -218,7 +218,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
 def _conclude(context: RunContext, result: RunResult, started: float) -> None:
     asks_all = result.command in ("find", "pick")
     result.videos = context.outcomes() if asks_all else context.list_outcomes(result.inputs)
-    totals = sum(result.videos, FrameCounts())
+    totals = FrameCounts.sum_up(result.videos)
     result.counts = replace(
         result.counts,
         **totals.select_counts(),

@@ -79,7 +79,8 @@ class FolderWatch:
         waiting = tuple(file.path for file in there if file.path not in complete)
         skipped = (*found.skipped, *(Skipped(path, STILL_WRITTEN, is_fault=True) for path in waiting))
         return Look(
-            replace(found, videos=tuple(steady), skipped=skipped),
+            # The pass reads the stamps again: a file may have changed since they were read.
+            replace(found, videos=tuple(replace(file, stamp="") for file in steady), skipped=skipped),
             tuple(file.path for file in steady if file.path in new),
             waiting,
             {path: contents[path] for path in complete},

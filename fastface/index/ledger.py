@@ -5,10 +5,12 @@ killed run may leave a file without a row. The next run makes that file again un
 is damage by a user.
 """
 
+import json
 import os
 import sqlite3
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -19,7 +21,18 @@ from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
-from fastface.index.records import NameRecord, UnitRecord, VideoRecord, VideoState, info_from_text, info_to_text
+from fastface.index.records import (
+    REMARKABLE,
+    NameRecord,
+    UnitRecord,
+    UnitSummary,
+    VideoRecord,
+    VideoState,
+    VideoSummary,
+    info_from_text,
+    info_to_text,
+)
+from fastface.types import VideoInfo
 
 _VERSION = 7
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
@@ -45,6 +58,22 @@ _VIDEOS_WITHOUT_INFO = (
     "SELECT video_id, path, fingerprint, scan_key, state, reason, coverage, NULL, num_units, stamp, disk "
     "FROM videos ORDER BY video_id"
 )
+
+
+def _list_paths(names: Iterable[str]) -> str:
+    """Return the fields of a JSON object as arguments of SQLite's `json_extract`."""
+    return ", ".join(f"'$.{name}'" for name in names)
+
+
+_DEFAULTS = {one.name: one.default for one in fields(VideoInfo)}
+_UNREMARKABLE = json.dumps([_DEFAULTS[name] for name in REMARKABLE], separators=(",", ":"))
+_SUMMARIES = f"""
+SELECT video_id, path, state, reason, coverage,
+    json_extract(info, '$.duration'), json_extract(info, '$.player_offset'), json_extract(info, '$.is_film'),
+    CASE WHEN json_extract(info, {_list_paths(REMARKABLE)}) != '{_UNREMARKABLE}' THEN info END,
+    json_extract(record, {_list_paths(UnitSummary._fields)})
+FROM videos LEFT JOIN units USING (video_id) ORDER BY videos.video_id, key
+"""  # noqa: S608 - made of names of fields
 _BLOCK_ROWS = 1000
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY = 0xFF
@@ -266,17 +295,15 @@ class Ledger:
         rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
 
-    def iterate_videos(self, wanted: Container[str] | None = None) -> Iterator[tuple[VideoRecord, list[UnitRecord]]]:
-        """Yield videos, ordered by name, with their committed units, ordered by key: one query, one video in memory.
+    def iterate_summaries(self, wanted: Container[str] | None = None) -> Iterator[VideoSummary]:
+        """Yield videos, ordered by name, with their units, ordered by key: one query, one video in memory at a time.
 
         Args:
             wanted: Names of the videos; None for all.
         """
-        query = "SELECT videos.*, record FROM videos LEFT JOIN units USING (video_id) ORDER BY videos.video_id, key"
-        for video_id, rows in groupby(self._iterate(query), itemgetter(0)):
+        for video_id, rows in groupby(self._iterate(_SUMMARIES), itemgetter(0)):
             if wanted is None or video_id in wanted:
-                own = list(rows)
-                yield _to_record(own[0][:-1]), [UnitRecord.from_text(row[-1]) for row in own if row[-1] is not None]
+                yield _to_summary(list(rows))
 
     def pictured_videos(self) -> set[str]:
         """Return the videos with pictures of faces."""
@@ -384,6 +411,24 @@ def _to_record(row: tuple[Any, ...]) -> VideoRecord:
         num_units=num_units,
         stamp=stamp,
         disk=os.fsdecode(disk),
+    )
+
+
+def _to_summary(rows: list[tuple[Any, ...]]) -> VideoSummary:
+    """Convert the rows of a video, one a unit."""
+    video_id, path, state, reason, coverage, duration, player_offset, is_film, remarkable, _ = rows[0]
+    place = Path(os.fsdecode(path))
+    return VideoSummary(
+        video_id=video_id,
+        path=place,
+        state=intern(state),
+        reason=reason,
+        coverage=coverage,
+        duration=None if duration is None else _to_seconds(duration),
+        player_offset=0.0 if player_offset is None else _to_seconds(player_offset),
+        is_film=is_film != 0,
+        remarkable=None if remarkable is None else info_from_text(remarkable, place),
+        units=tuple(UnitSummary(*json.loads(row[-1])) for row in rows if row[-1] is not None),
     )
 
 

@@ -168,13 +168,6 @@ class VideoIndex:
         faces = replace(_read(self.faces_path, FACES), track=track)
         _write(self.faces_path, FACES, faces, self.metadata())
 
-    def list_files(self) -> frozenset[str]:
-        """Return the names of the files and folders of the video: one system call for all checks; empty without any."""
-        try:
-            return frozenset(os.listdir(self._folder))  # noqa: PTH208 - a path takes longer than the name
-        except FileNotFoundError:
-            return frozenset()
-
     def drop_units(self) -> None:
         """Remove the units' files. Call it only once the ledger records the video as finished: the merge needs them."""
         shutil.rmtree(self._folder / "units", ignore_errors=True)
@@ -407,6 +400,14 @@ def _read_mapped(path: Path, kind: TableKind[_Rows], map_path: Path, mapped_from
             return kind.from_table(file.read())
         rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
         return kind.from_table(rest, embedding=_map(map_path, file))
+
+
+def list_index_files(root: Path, video_id: str) -> frozenset[str]:
+    """Return the names of the files and folders of a video: one system call for all checks; empty without any."""
+    try:
+        return frozenset(os.listdir(f"{root}/{video_id}"))  # noqa: PTH208 - a path takes longer than the call
+    except FileNotFoundError:
+        return frozenset()
 
 
 @contextmanager

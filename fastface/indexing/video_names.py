@@ -13,7 +13,8 @@ from pathlib import Path
 from fastface.errors import InputError
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
-from fastface.video.fingerprint import fingerprint, fingerprint_start, read_size, read_stamp
+from fastface.video.fingerprint import fingerprint, fingerprint_start, read_stamp
+from fastface.video.stamps import read_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +92,18 @@ def list_waiting(
         named: The videos that the inputs of this scan name.
         settled: The videos of this scan, with their names.
     """
+    unreached = [record for record in known if not record.scan_key]
+    if not unreached:
+        return ()
     paths = {file.path for file in named}
     taken = {casefold_name(file.video_id): file for file in settled}
     waiting = []
-    for record in known:
-        if record.scan_key or record.path in paths or not os.path.lexists(record.path):
+    for record in unreached:
+        if record.path in paths or not os.path.lexists(record.path):
             continue
         name = record.video_id
         if holder := taken.get(casefold_name(name)):
-            if read_size(_read_stamp(holder.path)) == read_size(_read_stamp(record.path)):
+            if read_size(_read_stamp(holder)) == read_size(_read_stamp(VideoFile(record.path, name))):
                 continue
             name = with_path_digest(name, str(record.path))
         waiting.append(VideoFile(record.path, name))
@@ -134,11 +138,11 @@ class _Settlement:
         by_path = {file.path: file for file in group}
         record = next((record for record in records if record.path in by_path), None)
         if record is not None:
-            film = replace(by_path[record.path], video_id=record.video_id)
+            film = _name(by_path[record.path], record.video_id)
         else:
             record = next(filter(_is_there, records), None)
             film = VideoFile(record.path, record.video_id) if record is not None else group[0]
-            film = replace(film, video_id=(record or records[0]).video_id)
+            film = _name(film, (record or records[0]).video_id)
         self._choose(group, film)
 
     def claim_each(self, group: Sequence[VideoFile], records: Sequence[VideoRecord]) -> None:
@@ -149,7 +153,7 @@ class _Settlement:
         for file in group:
             record = by_path.get(file.path) or next(gone, None)
             if record is not None:
-                self._choose([file], replace(file, video_id=record.video_id))
+                self._choose([file], _name(file, record.video_id))
 
     def name_group(self, group: Sequence[VideoFile]) -> None:
         """Name a new video, unless it has a claim. New content at a known path takes the video's place."""
@@ -158,7 +162,7 @@ class _Settlement:
         for file in group:
             record = self._by_path.get(file.path)
             if record is not None and record.video_id not in self._claimed:
-                self._choose(group, replace(file, video_id=record.video_id))
+                self._choose(group, _name(file, record.video_id))
                 return
         film, name = group[0], group[0].video_id
         while casefold_name(name) in self._taken:
@@ -170,6 +174,11 @@ class _Settlement:
         self._taken.add(casefold_name(film.video_id))
         for file in group:
             self.chosen[file.path] = film
+
+
+def _name(file: VideoFile, video_id: str) -> VideoFile:
+    """Return a file with a name in OUT. Nearly all files have it already: a copy of each takes longer."""
+    return file if file.video_id == video_id else replace(file, video_id=video_id)
 
 
 def _describe_copy(file: VideoFile, film: VideoFile) -> Skipped:
@@ -185,11 +194,24 @@ def _identify(files: Iterable[VideoFile], known: Iterable[VideoRecord], names: I
     records = [record for record in known if record.fingerprint]
     remembered = {name.path: (name.stamp, name.fingerprint) for name in names}
     remembered |= {record.path: (record.stamp, record.fingerprint) for record in records}
-    stamps = {file.path: stamp for file in files if read_size(stamp := _read_stamp(file.path)) > 0}
-    found = {path: remembered[path][1] for path, stamp in stamps.items() if remembered.get(path, ("",))[0] == stamp}
-    sizes = Counter(map(read_size, stamps.values())) + Counter({read_size(record.fingerprint) for record in records})
-    unsure = [path for path, stamp in stamps.items() if path not in found and sizes[read_size(stamp)] > 1]
-    starts = dict(_read_all(unsure, fingerprint_start))
+    found: dict[Path, str] = {}
+    others: dict[Path, int] = {}  # bytes of the files that are not known
+    sizes = Counter[int]()
+    for file in files:
+        stamp = _read_stamp(file)
+        size = read_size(stamp)
+        if size <= 0:
+            continue
+        sizes[size] += 1
+        known_stamp, content = remembered.get(file.path, ("", ""))
+        if known_stamp == stamp:
+            found[file.path] = content
+        else:
+            others[file.path] = size
+    if not others:
+        return found
+    sizes += Counter({read_size(record.fingerprint) for record in records})
+    starts = dict(_read_all([path for path, size in others.items() if sizes[size] > 1], fingerprint_start))
     counts = Counter(starts.values())
     counts.update({one.rpartition("-")[0] for one in (*found.values(), *(record.fingerprint for record in records))})
     return found | dict(_read_all([path for path, start in starts.items() if counts[start] > 1], fingerprint))
@@ -203,10 +225,10 @@ def _read_all(paths: Iterable[Path], read: Callable[[Path], str]) -> Iterator[tu
             continue  # the scan reports the reason
 
 
-def _read_stamp(path: Path) -> str:
+def _read_stamp(file: VideoFile) -> str:
     """Return the stamp of a file; empty if it cannot be read, which the scan reports."""
     try:
-        return read_stamp(path)
+        return file.stamp or read_stamp(file.path)
     except InputError:
         return ""
 

@@ -6,7 +6,7 @@ Every command that writes to OUT calls `open_context`. The lock is held until th
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.config import Config
@@ -14,7 +14,7 @@ from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.records import UnitSummary, VideoRecord, VideoSummary
 from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive, open_track_archive, remove_track_archive
 from fastface.names import pluralize
@@ -27,8 +27,11 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import list_names, put_stand_ins
-from fastface.types import FrameCounts
 from fastface.video.discover import VideoFile
+
+_NUM_SUMS = UnitSummary._fields.index("damaged") + 1
+_SUMS = UnitSummary._fields[:_NUM_SUMS]
+"""Fields of a unit that are summed for its video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,7 @@ class RunContext:
         """Return the final state of all videos of the ledger, by name."""
         fresh, also = self.config.run.fresh, list_names(self.ledger)
         return tuple(
-            _outcome(record, units, also.get(record.video_id, ()), fresh=fresh)
-            for record, units in self.ledger.iterate_videos()
+            _outcome(video, also.get(video.video_id, ()), fresh=fresh) for video in self.ledger.iterate_summaries()
         )
 
     def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
@@ -78,11 +80,13 @@ class RunContext:
         fresh, also = self.config.run.fresh, list_names(self.ledger)
         wanted = {file.video_id: file.path for file in files}
         known = {
-            record.video_id: _outcome(record, units, also.get(record.video_id, ()), fresh=fresh)
-            for record, units in self.ledger.iterate_videos(wanted)
+            video.video_id: _outcome(video, also.get(video.video_id, ()), fresh=fresh)
+            for video in self.ledger.iterate_summaries(wanted)
         }
-        unseen = (VideoRecord(video_id, path, "", "") for video_id, path in wanted.items() if video_id not in known)
-        known |= {record.video_id: _outcome(record, [], fresh=fresh) for record in unseen}
+        unseen = (
+            VideoSummary(video_id, path, "scanning") for video_id, path in wanted.items() if video_id not in known
+        )
+        known |= {video.video_id: _outcome(video, fresh=fresh) for video in unseen}
         return tuple(known[video_id] for video_id in sorted(known))
 
     def num_left(self, files: Iterable[VideoFile]) -> int:
@@ -161,30 +165,32 @@ def _is_begun(folder: OutputFolder) -> bool:
         return ledger.has_scans() or bool(ledger.exports())
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord], also: tuple[Path, ...] = (), *, fresh: bool) -> VideoOutcome:
-    counts = units[0] if len(units) == 1 else sum(units, FrameCounts())
+def _outcome(video: VideoSummary, also: tuple[Path, ...] = (), *, fresh: bool) -> VideoOutcome:
+    units, state, reason = video.units, video.state, video.reason
+    sums = (
+        units[0][:_NUM_SUMS]
+        if len(units) == 1
+        else [*map(sum, zip(*(unit[:_NUM_SUMS] for unit in units), strict=True))]
+    )
+    counts = dict(zip(_SUMS, sums or (0,) * _NUM_SUMS, strict=True))
     seconds = Counter[str]()
     for unit in units:
         seconds.update(unit.seconds)
-    duration = record.info.duration if record.info is not None else None
-    cancelled = record.state == "scanning"
-    if cancelled:
+    if state == "scanning":
         command = "the same command without --fresh" if fresh else "the same command"
-        reason = f"not reached before the run ended; run {command} to continue"
-        record = replace(record, state="cancelled", reason=reason)
+        state, reason = "cancelled", f"not reached before the run ended; run {command} to continue"
     return VideoOutcome(
-        path=record.path,
-        id=record.video_id,
-        state=record.state,
-        reason=record.reason,
-        coverage=record.coverage,
-        duration=None if duration is None else float(duration),
-        player_offset=0.0 if record.info is None else float(record.info.player_offset),
-        **counts.select_counts(),
-        damaged=sum(unit.damaged for unit in units),
+        path=video.path,
+        id=video.video_id,
+        state=state,
+        reason=reason,
+        coverage=video.coverage,
+        duration=video.duration,
+        player_offset=video.player_offset,
+        **counts,
         seconds=dict(seconds),
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
-        remark=describe_video(record, counts.sampled, counts.faces),
+        remark=describe_video(video, counts["sampled"], counts["faces"]),
         also=also,
     )

@@ -53,7 +53,7 @@ def night(
     """One night: the run begins, and its folder is compared with the last report."""
     done = result(videos, spans, **more)  # type: ignore[arg-type]
     begun = before.begin(done.started.isoformat(timespec="seconds"))
-    return compare_night(begun, videos, done, finished=MORNING, ended=ended)
+    return compare_night(begun, videos, {video.video_id: None for video in videos}, done, finished=MORNING, ended=ended)
 
 
 def _outcome(video: VideoRecord) -> VideoOutcome:

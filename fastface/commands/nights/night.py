@@ -41,9 +41,13 @@ def write_night(context: RunContext, result: RunResult, *, ended: str = "") -> N
         SpaceError: No space is left.
     """
     record = NightRecord.load(context.out.nights)
+    videos = context.ledger.videos(with_info=False)
+    durations = {video.id: video.duration for video in result.videos}
+    if any(video.video_id not in durations for video in videos):  # of runs with other inputs
+        durations |= {video.video_id: video.duration for video in context.ledger.video_states()}
     finished = result.started + timedelta(seconds=result.seconds)
     found = compare_night(
-        record, context.records(), result, finished=finished.isoformat(timespec="seconds"), ended=ended
+        record, videos, durations, result, finished=finished.isoformat(timespec="seconds"), ended=ended
     )
     if not context.config.run.strict:
         result.known = found.known

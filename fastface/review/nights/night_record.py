@@ -24,17 +24,16 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
 from fastface.index.records import VideoRecord
 
-_VERSION = 1
+_VERSION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class KnownVideo:
+class KnownVideo(NamedTuple):
     """A video as the last report had it."""
 
     state: str  # a final state of a video
@@ -90,7 +89,7 @@ class NightRecord:
         return cls(
             reported=stored["reported"],
             begun=tuple(stored["begun"]),
-            videos={name: KnownVideo(**one) for name, one in stored["videos"].items()},
+            videos={name: KnownVideo(*one) for name, one in stored["videos"].items()},
             inputs=stored["inputs"],
             exports=frozenset(stored["exports"]),
             sightings=sightings,
@@ -102,7 +101,18 @@ class NightRecord:
         Raises:
             SpaceError: No space is left.
         """
-        stored = {"schema_version": _VERSION, **asdict(self), "exports": sorted(self.exports)}
+        stored = {
+            "schema_version": _VERSION,
+            "reported": self.reported,
+            "begun": self.begun,
+            "videos": self.videos,  # a list each: there may be 100,000
+            "inputs": self.inputs,
+            "exports": sorted(self.exports),
+            "sightings": {
+                person: {video: asdict(spans) for video, spans in videos.items()}
+                for person, videos in self.sightings.items()
+            },
+        }
         write_atomic(path, json.dumps(stored) + "\n", private=True)
 
     def begin(self, started: str) -> "NightRecord":

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fastface.files import write_atomic
 from fastface.index.records import VideoRecord
@@ -22,12 +22,14 @@ NIGHT, NIGHT_TEXT = "night.json", "night.txt"
 """Names of the report in OUT: all of it as an object, and a text that fits into a mail."""
 
 _VERSION = 1
+_NO_VIDEOS = '\n  "new_videos": []'
+"""Place of the new videos in night.json; no text in it can contain this line break."""
+
 _UNFINISHED = ("scanning", "unstable")
 """States of videos that are left for the next run: neither news nor failures."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewVideo:
+class NewVideo(NamedTuple):
     """A video that was searched since the last report."""
 
     video: str  # name in OUT
@@ -141,7 +143,11 @@ class NightReport:
         Raises:
             SpaceError: No space is left.
         """
-        write_atomic(out / NIGHT, json.dumps({"schema_version": _VERSION, **asdict(self)}, indent=2) + "\n")
+        stored = {"schema_version": _VERSION, **asdict(replace(self, new_videos=()))}
+        text = json.dumps(stored, indent=2)
+        if videos := ",\n    ".join(map(_format_video, self.new_videos)):  # 100,000 after the first scan
+            text = text.replace(_NO_VIDEOS, f"{_NO_VIDEOS[:-1]}\n    {videos}\n  ]", 1)
+        write_atomic(out / NIGHT, f"{text}\n")
 
     def without_videos(self, names: Collection[str]) -> "NightReport":
         """Return the report without some videos, by their names in OUT."""
@@ -176,13 +182,20 @@ class Comparison:
 
 
 def compare_night(
-    record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, *, finished: str, ended: str = ""
+    record: NightRecord,
+    videos: Sequence[VideoRecord],
+    durations: Mapping[str, float | None],
+    result: RunResult,
+    *,
+    finished: str,
+    ended: str = "",
 ) -> Comparison:
     """Compare the output folder with the last report.
 
     Args:
         record: What the last finished run has reported; this run's start is the last of `begun`.
-        videos: All videos of the ledger.
+        videos: All videos of the ledger; the results of their probes are not used.
+        durations: {name of a video: its declared seconds}; None if they are unknown.
         result: Result of the command; its spans count if it is a finished `run`.
         finished: End of the command, ISO 8601.
         ended: Why the command ended early; empty if it finished.
@@ -215,7 +228,7 @@ def compare_night(
         is_searched=is_searched,
         is_cut_short=result.is_cut_short,
         num_videos=len(result.videos),
-        new_videos=tuple(_list_new_videos(record, reached.values())),
+        new_videos=tuple(_list_new_videos(record, reached.values(), durations)),
         sightings=_list_sightings(record, reached, spans),
         new_failures=tuple(failure for is_known, failure in failures if not is_known),
         known_failures=tuple(failure for is_known, failure in failures if is_known),
@@ -235,6 +248,12 @@ def compare_night(
     return Comparison(report, after, known)
 
 
+def _format_video(video: NewVideo) -> str:
+    """Convert a new video to the lines of `json.dumps` with `indent=2`, which is slow for 100,000 videos."""
+    fields = json.dumps(video._asdict(), separators=(",\n      ", ": "))
+    return f"{{\n      {fields[1:-1]}\n    }}"
+
+
 def _make_failure(
     kind: Literal["video", "input", "export"],
     what: str = "",
@@ -246,13 +265,15 @@ def _make_failure(
     return NightFailure(kind, valid_text(what), valid_text(str(path)), state, valid_text(why))
 
 
-def _list_new_videos(record: NightRecord, videos: Iterable[VideoRecord]) -> Iterable[NewVideo]:
+def _list_new_videos(
+    record: NightRecord, videos: Iterable[VideoRecord], durations: Mapping[str, float | None]
+) -> Iterable[NewVideo]:
     for video in videos:
         if video.state in _UNFINISHED or video.state not in SEARCHED_STATES:
             continue
         known = record.videos.get(video.video_id)
         if known is None or (known.state, known.fingerprint) != (video.state, video.fingerprint):
-            duration = None if video.info is None or video.info.duration is None else float(video.info.duration)
+            duration = durations[video.video_id]
             yield NewVideo(
                 valid_text(video.video_id),
                 valid_text(str(video.path)),
