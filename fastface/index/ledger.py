@@ -32,7 +32,7 @@ from fastface.index.records import (
     info_from_text,
     info_to_text,
 )
-from fastface.types import VideoInfo
+from fastface.types import FrameCounts, VideoInfo
 
 _VERSION = 7
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
@@ -67,11 +67,12 @@ def _list_paths(names: Iterable[str]) -> str:
 
 _DEFAULTS = {one.name: one.default for one in fields(VideoInfo)}
 _UNREMARKABLE = json.dumps([_DEFAULTS[name] for name in REMARKABLE], separators=(",", ":"))
+_COUNTS = tuple(one.name for one in fields(FrameCounts))
 _SUMMARIES = f"""
 SELECT video_id, path, state, reason, coverage,
     json_extract(info, '$.duration'), json_extract(info, '$.player_offset'), json_extract(info, '$.is_film'),
     CASE WHEN json_extract(info, {_list_paths(REMARKABLE)}) != '{_UNREMARKABLE}' THEN info END,
-    json_extract(record, {_list_paths(UnitSummary._fields)})
+    json_extract(record, {_list_paths((*_COUNTS, *UnitSummary._fields[1:]))})
 FROM videos LEFT JOIN units USING (video_id) ORDER BY videos.video_id, key
 """  # noqa: S608 - made of names of fields
 _BLOCK_ROWS = 1000
@@ -101,6 +102,7 @@ class Ledger:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         self._lock = RLock()
+        self._paths: dict[bytes, Path] = {}
         with self._translate():
             self._database = _opened_to_read(path) if read_only else _connect(path)
             with ExitStack() as unless_ready:
@@ -136,7 +138,7 @@ class Ledger:
     def video(self, video_id: str) -> VideoRecord | None:
         """Return the record of a video; None if there is none."""
         rows = self._rows("SELECT * FROM videos WHERE video_id = ?", video_id)
-        return _to_record(rows[0]) if rows else None
+        return self._to_record(rows[0]) if rows else None
 
     def videos(self, *, with_info: bool = True) -> list[VideoRecord]:
         """Return all videos, ordered by name.
@@ -146,7 +148,48 @@ class Ledger:
                 the time and of the memory of a list of 100,000 videos.
         """
         query = _VIDEOS if with_info else _VIDEOS_WITHOUT_INFO
-        return [_to_record(row) for row in self._iterate(query)]
+        return [self._to_record(row) for row in self._iterate(query)]
+
+    def _to_record(self, row: tuple[Any, ...]) -> VideoRecord:
+        video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, stamp, disk = row
+        place = self._to_path(path)
+        return VideoRecord(
+            video_id=video_id,
+            path=place,
+            fingerprint=fingerprint,
+            scan_key=intern(scan_key),
+            state=intern(state),
+            reason=reason,
+            coverage=coverage,
+            info=None if info is None else info_from_text(info, place),
+            num_units=num_units,
+            stamp=stamp,
+            disk=os.fsdecode(disk),
+        )
+
+    def _to_summary(self, rows: list[tuple[Any, ...]]) -> VideoSummary:
+        """Convert the rows of a video, one a unit."""
+        video_id, path, state, reason, coverage, duration, player_offset, is_film, remarkable, _ = rows[0]
+        place = self._to_path(path)
+        return VideoSummary(
+            video_id,
+            place,
+            intern(state),
+            reason,
+            coverage,
+            None if duration is None else _to_seconds(duration),
+            0.0 if player_offset is None else _to_seconds(player_offset),
+            is_film != 0,
+            None if remarkable is None else info_from_text(remarkable, place),
+            tuple([_to_unit_summary(row[-1]) for row in rows if row[-1] is not None]),
+        )
+
+    def _to_path(self, path: bytes) -> Path:
+        """Convert a stored path; all records of a video share the object, because it takes long to make."""
+        found = self._paths.get(path)
+        if found is None:
+            found = self._paths[path] = Path(os.fsdecode(path))
+        return found
 
     def has_scans(self) -> bool:
         """Return whether a scan has begun a video."""
@@ -303,7 +346,7 @@ class Ledger:
         """
         for video_id, rows in groupby(self._iterate(_SUMMARIES), itemgetter(0)):
             if wanted is None or video_id in wanted:
-                yield _to_summary(list(rows))
+                yield self._to_summary(list(rows))
 
     def pictured_videos(self) -> set[str]:
         """Return the videos with pictures of faces."""
@@ -396,40 +439,9 @@ def _to_seconds(fraction: str) -> float:
     return int(ticks) / int(a_second or 1)
 
 
-def _to_record(row: tuple[Any, ...]) -> VideoRecord:
-    video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, stamp, disk = row
-    place = Path(os.fsdecode(path))
-    return VideoRecord(
-        video_id=video_id,
-        path=place,
-        fingerprint=fingerprint,
-        scan_key=intern(scan_key),
-        state=intern(state),
-        reason=reason,
-        coverage=coverage,
-        info=None if info is None else info_from_text(info, place),
-        num_units=num_units,
-        stamp=stamp,
-        disk=os.fsdecode(disk),
-    )
-
-
-def _to_summary(rows: list[tuple[Any, ...]]) -> VideoSummary:
-    """Convert the rows of a video, one a unit."""
-    video_id, path, state, reason, coverage, duration, player_offset, is_film, remarkable, _ = rows[0]
-    place = Path(os.fsdecode(path))
-    return VideoSummary(
-        video_id=video_id,
-        path=place,
-        state=intern(state),
-        reason=reason,
-        coverage=coverage,
-        duration=None if duration is None else _to_seconds(duration),
-        player_offset=0.0 if player_offset is None else _to_seconds(player_offset),
-        is_film=is_film != 0,
-        remarkable=None if remarkable is None else info_from_text(remarkable, place),
-        units=tuple(UnitSummary(*json.loads(row[-1])) for row in rows if row[-1] is not None),
-    )
+def _to_unit_summary(text: str) -> UnitSummary:
+    values = json.loads(text)
+    return UnitSummary(FrameCounts(**dict(zip(_COUNTS, values, strict=False))), *values[len(_COUNTS) :])
 
 
 def _opened_to_read(path: Path) -> sqlite3.Connection:

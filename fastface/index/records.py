@@ -148,13 +148,7 @@ class UnitRecord(FrameCounts):
 class UnitSummary(NamedTuple):
     """What the report of a run needs of a committed unit; the fields are those of `UnitRecord`."""
 
-    sampled: int
-    inferred: int
-    repeated: int
-    blurred: int
-    unsharp: int
-    quarantined: int
-    faces: int
+    counts: FrameCounts
     damaged: int
     seconds: dict[str, float]
     decoder: str

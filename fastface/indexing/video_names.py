@@ -52,11 +52,12 @@ def settle_videos(
         names: Their further names.
         scans_copies: True if each file is a video of its own.
     """
-    settlement = _Settlement(known)
-    content = _identify(files, known, names)
+    by_path = {record.path: record for record in known}
+    settlement = _Settlement(by_path)
+    content = _identify(files, by_path, names)
     by_content: dict[str, list[VideoFile]] = {}
     for file in files:
-        by_content.setdefault(content.get(file.path, str(file.path)), []).append(file)
+        by_content.setdefault(content.get(file.video_id, str(file.path)), []).append(file)
     by_print: dict[str, list[VideoRecord]] = {}
     for record in known:
         by_print.setdefault(record.fingerprint, []).append(record)
@@ -69,15 +70,23 @@ def settle_videos(
     for group in by_content.values():
         for files_alike in [[file] for file in group] if scans_copies else [group]:
             settlement.name_group(files_alike)
-    videos = dict.fromkeys(settlement.chosen[file.path] for file in files)
-    copies = tuple(_describe_copy(file, settlement.chosen[file.path]) for file in files if settlement.is_copy(file))
+    films = [settlement.chosen[file.video_id] for file in files]
+    videos = {film.video_id: film for film in films}
+    copied = [(file, film) for file, film in zip(files, films, strict=True) if film.path != file.path]
+    further = [(file.path, film) for file, film in copied]
+    links = {item.path.absolute(): item.original for item in skipped if item.original is not None}
+    if links:
+        by_file = {file.path: film for file, film in zip(files, films, strict=True)}
+        further += [(path, by_file[original]) for path, original in links.items() if original in by_file]
     also: dict[str, dict[Path, None]] = {}
-    links = [(item.path.absolute(), item.original) for item in skipped if item.original is not None]
-    for path, original in [*((item.path, item.path) for item in copies), *links]:
-        film = settlement.chosen.get(original)
-        if film is not None and path != film.path:
+    for path, film in further:
+        if path != film.path:
             also.setdefault(film.video_id, {})[path] = None
-    return SettledVideos(tuple(videos), {name: tuple(paths) for name, paths in also.items()}, copies)
+    return SettledVideos(
+        tuple(videos.values()),
+        {name: tuple(paths) for name, paths in also.items()},
+        tuple(_describe_copy(file, film) for file, film in copied),
+    )
 
 
 def list_waiting(
@@ -115,23 +124,17 @@ class _Settlement:
     """The choice of a video for each file.
 
     Attributes:
-        known: The ledger's videos.
-        chosen: {path of a file: its video, with the file to scan}.
+        known: {path: video of the ledger}.
+        chosen: {name of a file: its video, with the file to scan}.
     """
 
-    known: Sequence[VideoRecord]
-    chosen: dict[Path, VideoFile] = field(default_factory=dict)
+    known: Mapping[Path, VideoRecord]
+    chosen: dict[str, VideoFile] = field(default_factory=dict)
     _claimed: set[str] = field(default_factory=set)
-    _by_path: dict[Path, VideoRecord] = field(init=False)
     _taken: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_path = {record.path: record for record in self.known}
-        self._taken = {casefold_name(record.video_id) for record in self.known}
-
-    def is_copy(self, file: VideoFile) -> bool:
-        """Return whether another file is scanned instead."""
-        return self.chosen[file.path].path != file.path
+        self._taken = {casefold_name(record.video_id) for record in self.known.values()}
 
     def claim_one(self, group: Sequence[VideoFile], records: Sequence[VideoRecord]) -> None:
         """Give all files of one content the video of the ledger with this content."""
@@ -157,10 +160,10 @@ class _Settlement:
 
     def name_group(self, group: Sequence[VideoFile]) -> None:
         """Name a new video, unless it has a claim. New content at a known path takes the video's place."""
-        if group[0].path in self.chosen:
+        if group[0].video_id in self.chosen:
             return
         for file in group:
-            record = self._by_path.get(file.path)
+            record = self.known.get(file.path)
             if record is not None and record.video_id not in self._claimed:
                 self._choose(group, _name(file, record.video_id))
                 return
@@ -173,7 +176,7 @@ class _Settlement:
         self._claimed.add(film.video_id)
         self._taken.add(casefold_name(film.video_id))
         for file in group:
-            self.chosen[file.path] = film
+            self.chosen[file.video_id] = film
 
 
 def _name(file: VideoFile, video_id: str) -> VideoFile:
@@ -185,17 +188,23 @@ def _describe_copy(file: VideoFile, film: VideoFile) -> Skipped:
     return Skipped(file.path, f"the same film as {str(film.path)!r}, which is searched once", original=film.path)
 
 
-def _identify(files: Iterable[VideoFile], known: Iterable[VideoRecord], names: Iterable[NameRecord]) -> dict[Path, str]:
-    """Return the fingerprint of each file whose content may be that of another file or of a known video.
+def _identify(
+    files: Iterable[VideoFile], known: Mapping[Path, VideoRecord], names: Iterable[NameRecord]
+) -> dict[str, str]:
+    """Return {name of a file: fingerprint} of the files whose content may be that of another file or known video.
 
     Little is read: nothing of a file with a known stamp or a size of its own, one block of a file with a start of its
     own.
+
+    Args:
+        files: The files.
+        known: {path: video of the ledger}.
+        names: Further names of these videos.
     """
-    records = [record for record in known if record.fingerprint]
-    remembered = {name.path: (name.stamp, name.fingerprint) for name in names}
-    remembered |= {record.path: (record.stamp, record.fingerprint) for record in records}
-    found: dict[Path, str] = {}
-    others: dict[Path, int] = {}  # bytes of the files that are not known
+    remembered: dict[Path, NameRecord | VideoRecord] = {name.path: name for name in names}
+    remembered |= {path: record for path, record in known.items() if record.fingerprint}
+    found: dict[str, str] = {}
+    others: list[tuple[VideoFile, int]] = []  # files that are not known, with their bytes
     sizes = Counter[int]()
     for file in files:
         stamp = _read_stamp(file)
@@ -203,24 +212,27 @@ def _identify(files: Iterable[VideoFile], known: Iterable[VideoRecord], names: I
         if size <= 0:
             continue
         sizes[size] += 1
-        known_stamp, content = remembered.get(file.path, ("", ""))
-        if known_stamp == stamp:
-            found[file.path] = content
+        record = remembered.get(file.path)
+        if record is not None and record.stamp == stamp:
+            found[file.video_id] = record.fingerprint
         else:
-            others[file.path] = size
+            others.append((file, size))
     if not others:
         return found
-    sizes += Counter({read_size(record.fingerprint) for record in records})
-    starts = dict(_read_all([path for path, size in others.items() if sizes[size] > 1], fingerprint_start))
+    prints = [record.fingerprint for record in known.values() if record.fingerprint]
+    sizes += Counter(set(map(read_size, prints)))
+    starts = dict(_read_all([file for file, size in others if sizes[size] > 1], fingerprint_start))
     counts = Counter(starts.values())
-    counts.update({one.rpartition("-")[0] for one in (*found.values(), *(record.fingerprint for record in records))})
-    return found | dict(_read_all([path for path, start in starts.items() if counts[start] > 1], fingerprint))
+    counts.update({one.rpartition("-")[0] for one in (*found.values(), *prints)})
+    return found | dict(
+        _read_all([file for file, _ in others if counts[starts.get(file.video_id, "")] > 1], fingerprint)
+    )
 
 
-def _read_all(paths: Iterable[Path], read: Callable[[Path], str]) -> Iterator[tuple[Path, str]]:
-    for path in paths:
+def _read_all(files: Iterable[VideoFile], read: Callable[[Path], str]) -> Iterator[tuple[str, str]]:
+    for file in files:
         try:
-            yield path, read(path)
+            yield file.video_id, read(file.path)
         except InputError:
             continue  # the scan reports the reason
 

@@ -3,7 +3,6 @@
 Every command that writes to OUT calls `open_context`. The lock is held until the context ends.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitSummary, VideoRecord, VideoSummary
+from fastface.index.records import VideoRecord, VideoSummary
 from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive, open_track_archive, remove_track_archive
 from fastface.names import pluralize
@@ -27,11 +26,8 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import list_names, put_stand_ins
+from fastface.types import FrameCounts
 from fastface.video.discover import VideoFile
-
-_NUM_SUMS = UnitSummary._fields.index("damaged") + 1
-_SUMS = UnitSummary._fields[:_NUM_SUMS]
-"""Fields of a unit that are summed for its video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +163,11 @@ def _is_begun(folder: OutputFolder) -> bool:
 
 def _outcome(video: VideoSummary, also: tuple[Path, ...] = (), *, fresh: bool) -> VideoOutcome:
     units, state, reason = video.units, video.state, video.reason
-    sums = (
-        units[0][:_NUM_SUMS]
-        if len(units) == 1
-        else [*map(sum, zip(*(unit[:_NUM_SUMS] for unit in units), strict=True))]
-    )
-    counts = dict(zip(_SUMS, sums or (0,) * _NUM_SUMS, strict=True))
-    seconds = Counter[str]()
+    counts = units[0].counts if len(units) == 1 else FrameCounts.sum_up([unit.counts for unit in units])
+    seconds: dict[str, float] = {}
     for unit in units:
-        seconds.update(unit.seconds)
+        for stage, spent in unit.seconds.items():
+            seconds[stage] = seconds.get(stage, 0) + spent
     if state == "scanning":
         command = "the same command without --fresh" if fresh else "the same command"
         state, reason = "cancelled", f"not reached before the run ended; run {command} to continue"
@@ -187,10 +179,11 @@ def _outcome(video: VideoSummary, also: tuple[Path, ...] = (), *, fresh: bool) -
         coverage=video.coverage,
         duration=video.duration,
         player_offset=video.player_offset,
-        **counts,
-        seconds=dict(seconds),
+        **counts.select_counts(),
+        damaged=sum([unit.damaged for unit in units]),
+        seconds=seconds,
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
-        remark=describe_video(video, counts["sampled"], counts["faces"]),
+        remark=describe_video(video, counts.sampled, counts.faces),
         also=also,
     )
