@@ -27,7 +27,7 @@ from fastface.export.taken_faces import write_taken_faces
 from fastface.fleet.shards import ALL_VIDEOS, Shard, take_shard
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoRecord, VideoSummary
 from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive
 from fastface.indexing.engine import open_engine
@@ -197,27 +197,30 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
     try:
         yield result
     except InterruptError as error:
-        _conclude(context, result, started)
+        videos = _conclude(context, result, started)
         if found is not None:
-            write_night(context, result, ended=f"stopped by {Signals(error.signal_number).name}")
+            write_night(context, result, videos, ended=f"stopped by {Signals(error.signal_number).name}")
         raise
     except FastfaceError as error:
         if "scan" in result.phases:  # what could not begin writes nothing
-            result.videos, result.seconds = context.list_outcomes(result.inputs), monotonic() - started
+            videos = context.ledger.summarize_videos()
+            result.videos, result.seconds = context.list_outcomes(videos, result.inputs), monotonic() - started
             with suppress(FastfaceError):  # the first error is more useful
-                write_night(context, result, ended=str(error).partition("\n")[0])
+                write_night(context, result, videos, ended=str(error).partition("\n")[0])
         raise
-    _conclude(context, result, started)
+    videos = _conclude(context, result, started)
     if found is not None:
-        write_night(context, result)
+        write_night(context, result, videos)
     context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
         finish_report(context, result)
 
 
-def _conclude(context: RunContext, result: RunResult, started: float) -> None:
+def _conclude(context: RunContext, result: RunResult, started: float) -> list[VideoSummary]:
+    """Write run.json; return all videos of the ledger."""
     asks_all = result.command in ("find", "pick")
-    result.videos = context.outcomes() if asks_all else context.list_outcomes(result.inputs)
+    videos = context.ledger.summarize_videos()
+    result.videos = context.list_outcomes(videos, None if asks_all else result.inputs)
     totals = FrameCounts.sum_up(result.videos)
     result.counts = replace(
         result.counts,
@@ -231,6 +234,7 @@ def _conclude(context: RunContext, result: RunResult, started: float) -> None:
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, context.networks, result.limits or context.limits, context.config)
+    return videos
 
 
 def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
@@ -317,7 +321,7 @@ def _tell_renamed(context: RunContext, videos: Sequence[VideoFile], known: Seque
     before = {record.video_id: record.path for record in known}
     for file in videos:
         old = before.get(file.video_id, file.path)
-        if old.name != file.path.name:
+        if str(old) != str(file.path) and old.name != file.path.name:
             context.observer.note(
                 f"{file.video_id}: renamed to {file.path.name!r} since it was scanned; it keeps its name here"
             )

@@ -8,7 +8,7 @@ is damage by a user.
 import json
 import os
 import sqlite3
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from itertools import groupby
@@ -23,6 +23,7 @@ from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
 from fastface.index.records import (
     REMARKABLE,
+    UNIT_SUMS,
     NameRecord,
     UnitRecord,
     UnitSummary,
@@ -32,7 +33,7 @@ from fastface.index.records import (
     info_from_text,
     info_to_text,
 )
-from fastface.types import FrameCounts, VideoInfo
+from fastface.types import VideoInfo
 
 _VERSION = 7
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
@@ -67,12 +68,11 @@ def _list_paths(names: Iterable[str]) -> str:
 
 _DEFAULTS = {one.name: one.default for one in fields(VideoInfo)}
 _UNREMARKABLE = json.dumps([_DEFAULTS[name] for name in REMARKABLE], separators=(",", ":"))
-_COUNTS = tuple(one.name for one in fields(FrameCounts))
 _SUMMARIES = f"""
-SELECT video_id, path, state, reason, coverage,
+SELECT video_id, path, fingerprint, scan_key, state, reason, coverage,
     json_extract(info, '$.duration'), json_extract(info, '$.player_offset'), json_extract(info, '$.is_film'),
     CASE WHEN json_extract(info, {_list_paths(REMARKABLE)}) != '{_UNREMARKABLE}' THEN info END,
-    json_extract(record, {_list_paths((*_COUNTS, *UnitSummary._fields[1:]))})
+    json_extract(record, {_list_paths((*UNIT_SUMS, *UnitSummary._fields[1:]))})
 FROM videos LEFT JOIN units USING (video_id) ORDER BY videos.video_id, key
 """  # noqa: S608 - made of names of fields
 _BLOCK_ROWS = 1000
@@ -169,11 +169,15 @@ class Ledger:
 
     def _to_summary(self, rows: list[tuple[Any, ...]]) -> VideoSummary:
         """Convert the rows of a video, one a unit."""
-        video_id, path, state, reason, coverage, duration, player_offset, is_film, remarkable, _ = rows[0]
+        (video_id, path, own, scan_key, state, reason, coverage, duration, player_offset, is_film, remarkable, _) = (
+            rows[0]
+        )
         place = self._to_path(path)
         return VideoSummary(
             video_id,
             place,
+            own,
+            intern(scan_key),
             intern(state),
             reason,
             coverage,
@@ -338,15 +342,9 @@ class Ledger:
         rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
 
-    def iterate_summaries(self, wanted: Container[str] | None = None) -> Iterator[VideoSummary]:
-        """Yield videos, ordered by name, with their units, ordered by key: one query, one video in memory at a time.
-
-        Args:
-            wanted: Names of the videos; None for all.
-        """
-        for video_id, rows in groupby(self._iterate(_SUMMARIES), itemgetter(0)):
-            if wanted is None or video_id in wanted:
-                yield self._to_summary(list(rows))
+    def summarize_videos(self) -> list[VideoSummary]:
+        """Return all videos, ordered by name, with their units, ordered by key; by one query."""
+        return [self._to_summary(list(rows)) for _, rows in groupby(self._iterate(_SUMMARIES), itemgetter(0))]
 
     def pictured_videos(self) -> set[str]:
         """Return the videos with pictures of faces."""
@@ -440,8 +438,8 @@ def _to_seconds(fraction: str) -> float:
 
 
 def _to_unit_summary(text: str) -> UnitSummary:
-    values = json.loads(text)
-    return UnitSummary(FrameCounts(**dict(zip(_COUNTS, values, strict=False))), *values[len(_COUNTS) :])
+    *sums, seconds, decoder, decoder_reason = json.loads(text)
+    return UnitSummary(tuple(sums), seconds, decoder, decoder_reason)
 
 
 def _opened_to_read(path: Path) -> sqlite3.Connection:

@@ -145,22 +145,27 @@ class UnitRecord(FrameCounts):
         return cls(**values)
 
 
-class UnitSummary(NamedTuple):
-    """What the report of a run needs of a committed unit; the fields are those of `UnitRecord`."""
+UNIT_SUMS = (*FrameCounts().select_counts(), "damaged")
+"""Fields of a `UnitRecord` that are summed for its video."""
 
-    counts: FrameCounts
-    damaged: int
+
+class UnitSummary(NamedTuple):
+    """What the report of a run needs of a committed unit."""
+
+    sums: tuple[int, ...]  # of the fields `UNIT_SUMS`
     seconds: dict[str, float]
     decoder: str
     decoder_reason: str
 
 
 class VideoSummary(NamedTuple):
-    """What the report of a run needs of a video: the whole records of 100,000 videos take seconds to parse."""
+    """What the reports of a run need of a video: the whole records of 100,000 videos take seconds to parse."""
 
     video_id: str
     path: Path
-    state: str
+    fingerprint: str = ""
+    scan_key: str = ""
+    state: str = "scanning"
     reason: str = ""
     coverage: float | None = None
     duration: float | None = None  # declared seconds; None if they are unknown

@@ -158,7 +158,7 @@ class Scanner:
                 return False
         except InputError:
             return False
-        if stamp != brief.stamp or file.path != brief.path:
+        if stamp != brief.stamp or str(file.path) != str(brief.path):
             record = self._ledger.video(file.video_id)
             assert record is not None, file.video_id
             put_moved(self._ledger, record, move_video(record, file.path, stamp, find_disk(file.path)))

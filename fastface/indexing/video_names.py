@@ -52,7 +52,7 @@ def settle_videos(
         names: Their further names.
         scans_copies: True if each file is a video of its own.
     """
-    by_path = {record.path: record for record in known}
+    by_path = {str(record.path): record for record in known}  # a text is compared in a tenth of a path's time
     settlement = _Settlement(by_path)
     content = _identify(files, by_path, names)
     by_content: dict[str, list[VideoFile]] = {}
@@ -72,7 +72,9 @@ def settle_videos(
             settlement.name_group(files_alike)
     films = [settlement.chosen[file.video_id] for file in files]
     videos = {film.video_id: film for film in films}
-    copied = [(file, film) for file, film in zip(files, films, strict=True) if film.path != file.path]
+    copied = [
+        (file, film) for file, film in zip(files, films, strict=True) if film is not file and film.path != file.path
+    ]
     further = [(file.path, film) for file, film in copied]
     links = {item.path.absolute(): item.original for item in skipped if item.original is not None}
     if links:
@@ -128,7 +130,7 @@ class _Settlement:
         chosen: {name of a file: its video, with the file to scan}.
     """
 
-    known: Mapping[Path, VideoRecord]
+    known: Mapping[str, VideoRecord]
     chosen: dict[str, VideoFile] = field(default_factory=dict)
     _claimed: set[str] = field(default_factory=set)
     _taken: set[str] = field(init=False)
@@ -138,10 +140,10 @@ class _Settlement:
 
     def claim_one(self, group: Sequence[VideoFile], records: Sequence[VideoRecord]) -> None:
         """Give all files of one content the video of the ledger with this content."""
-        by_path = {file.path: file for file in group}
-        record = next((record for record in records if record.path in by_path), None)
+        by_path = {str(file.path): file for file in group}
+        record = next((record for record in records if str(record.path) in by_path), None)
         if record is not None:
-            film = _name(by_path[record.path], record.video_id)
+            film = _name(by_path[str(record.path)], record.video_id)
         else:
             record = next(filter(_is_there, records), None)
             film = VideoFile(record.path, record.video_id) if record is not None else group[0]
@@ -163,7 +165,7 @@ class _Settlement:
         if group[0].video_id in self.chosen:
             return
         for file in group:
-            record = self.known.get(file.path)
+            record = self.known.get(str(file.path))
             if record is not None and record.video_id not in self._claimed:
                 self._choose(group, _name(file, record.video_id))
                 return
@@ -189,7 +191,7 @@ def _describe_copy(file: VideoFile, film: VideoFile) -> Skipped:
 
 
 def _identify(
-    files: Iterable[VideoFile], known: Mapping[Path, VideoRecord], names: Iterable[NameRecord]
+    files: Iterable[VideoFile], known: Mapping[str, VideoRecord], names: Iterable[NameRecord]
 ) -> dict[str, str]:
     """Return {name of a file: fingerprint} of the files whose content may be that of another file or known video.
 
@@ -201,7 +203,7 @@ def _identify(
         known: {path: video of the ledger}.
         names: Further names of these videos.
     """
-    remembered: dict[Path, NameRecord | VideoRecord] = {name.path: name for name in names}
+    remembered: dict[str, NameRecord | VideoRecord] = {str(name.path): name for name in names}
     remembered |= {path: record for path, record in known.items() if record.fingerprint}
     found: dict[str, str] = {}
     others: list[tuple[VideoFile, int]] = []  # files that are not known, with their bytes
@@ -212,7 +214,7 @@ def _identify(
         if size <= 0:
             continue
         sizes[size] += 1
-        record = remembered.get(file.path)
+        record = remembered.get(str(file.path))
         if record is not None and record.stamp == stamp:
             found[file.video_id] = record.fingerprint
         else:

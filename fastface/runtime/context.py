@@ -13,7 +13,7 @@ from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
-from fastface.index.records import VideoRecord, VideoSummary
+from fastface.index.records import UNIT_SUMS, VideoRecord, VideoSummary
 from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive, open_track_archive, remove_track_archive
 from fastface.names import pluralize
@@ -26,7 +26,6 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import list_names, put_stand_ins
-from fastface.types import FrameCounts
 from fastface.video.discover import VideoFile
 
 
@@ -64,24 +63,23 @@ class RunContext:
         names = [video.video_id for video in self.ledger.video_states() if video.state != "scanning"]
         return open_track_archive(self.out.index, names, self.interruption.check)
 
-    def outcomes(self) -> tuple[VideoOutcome, ...]:
-        """Return the final state of all videos of the ledger, by name."""
-        fresh, also = self.config.run.fresh, list_names(self.ledger)
-        return tuple(
-            _outcome(video, also.get(video.video_id, ()), fresh=fresh) for video in self.ledger.iterate_summaries()
-        )
+    def list_outcomes(
+        self, videos: Sequence[VideoSummary], files: Iterable[VideoFile] | None = None
+    ) -> tuple[VideoOutcome, ...]:
+        """Return the final states of videos, by name.
 
-    def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
-        """Return the state of each of these videos, by name, including videos that were not reached."""
+        Args:
+            videos: All videos of the ledger.
+            files: The wanted videos, which may be absent from the ledger if they were not reached; None for all.
+        """
         fresh, also = self.config.run.fresh, list_names(self.ledger)
-        wanted = {file.video_id: file.path for file in files}
+        wanted = None if files is None else {file.video_id: file.path for file in files}
         known = {
             video.video_id: _outcome(video, also.get(video.video_id, ()), fresh=fresh)
-            for video in self.ledger.iterate_summaries(wanted)
+            for video in videos
+            if wanted is None or video.video_id in wanted
         }
-        unseen = (
-            VideoSummary(video_id, path, "scanning") for video_id, path in wanted.items() if video_id not in known
-        )
+        unseen = (VideoSummary(video_id, path) for video_id, path in (wanted or {}).items() if video_id not in known)
         known |= {video.video_id: _outcome(video, fresh=fresh) for video in unseen}
         return tuple(known[video_id] for video_id in sorted(known))
 
@@ -163,7 +161,12 @@ def _is_begun(folder: OutputFolder) -> bool:
 
 def _outcome(video: VideoSummary, also: tuple[Path, ...] = (), *, fresh: bool) -> VideoOutcome:
     units, state, reason = video.units, video.state, video.reason
-    counts = units[0].counts if len(units) == 1 else FrameCounts.sum_up([unit.counts for unit in units])
+    sums = (
+        units[0].sums
+        if len(units) == 1
+        else [sum(column) for column in zip(*(unit.sums for unit in units), strict=True)]
+    )
+    counts = dict(zip(UNIT_SUMS, sums or (0,) * len(UNIT_SUMS), strict=True))
     seconds: dict[str, float] = {}
     for unit in units:
         for stage, spent in unit.seconds.items():
@@ -179,11 +182,10 @@ def _outcome(video: VideoSummary, also: tuple[Path, ...] = (), *, fresh: bool) -
         coverage=video.coverage,
         duration=video.duration,
         player_offset=video.player_offset,
-        **counts.select_counts(),
-        damaged=sum([unit.damaged for unit in units]),
+        **counts,
         seconds=seconds,
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
-        remark=describe_video(video, counts.sampled, counts.faces),
+        remark=describe_video(video, counts["sampled"], counts["faces"]),
         also=also,
     )

@@ -3,12 +3,13 @@
 `commands.run` calls it under the lock of OUT. `review.nights.night_record` explains the order.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from fastface.failpoints import fail_point
 from fastface.files import write_atomic
+from fastface.index.records import VideoSummary
 from fastface.review.nights.night_record import NightRecord
 from fastface.review.nights.night_report import NIGHT, NIGHT_TEXT, NightReport, compare_night
 from fastface.review.nights.night_text import format_night
@@ -27,7 +28,7 @@ def begin_night(context: RunContext, result: RunResult) -> None:
     NightRecord.load(path).begin(result.started.isoformat(timespec="seconds")).save(path)
 
 
-def write_night(context: RunContext, result: RunResult, *, ended: str = "") -> None:
+def write_night(context: RunContext, result: RunResult, videos: Sequence[VideoSummary], *, ended: str = "") -> None:
     """Compare OUT with the last report, and write the new one; a finished run is then the last one.
 
     Sets `result.known`. Prints the report if there is an earlier one.
@@ -35,20 +36,15 @@ def write_night(context: RunContext, result: RunResult, *, ended: str = "") -> N
     Args:
         context: The open output folder.
         result: The result, with its videos.
+        videos: All videos of the ledger.
         ended: Why the run ended early; empty if it finished.
 
     Raises:
         SpaceError: No space is left.
     """
     record = NightRecord.load(context.out.nights)
-    videos = context.ledger.videos(with_info=False)
-    durations = {video.id: video.duration for video in result.videos}
-    if any(video.video_id not in durations for video in videos):  # of runs with other inputs
-        durations |= {video.video_id: video.duration for video in context.ledger.video_states()}
     finished = result.started + timedelta(seconds=result.seconds)
-    found = compare_night(
-        record, videos, durations, result, finished=finished.isoformat(timespec="seconds"), ended=ended
-    )
+    found = compare_night(record, videos, result, finished=finished.isoformat(timespec="seconds"), ended=ended)
     if not context.config.run.strict:
         result.known = found.known
     lines = _save(context.out.root, found.report)

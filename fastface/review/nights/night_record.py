@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 
 _VERSION = 2
 
@@ -119,7 +119,7 @@ class NightRecord:
         """Return the record with the start of another run."""
         return replace(self, begun=(*self.begun, started))
 
-    def knows_failure(self, video: VideoRecord) -> bool:
+    def knows_failure(self, video: VideoSummary) -> bool:
         """Return whether the last report had this failure: the same state of an unchanged file.
 
         A file without a fingerprint is unchanged if the reason is the same, as "Permission denied".
@@ -129,7 +129,7 @@ class NightRecord:
             return False
         return bool(video.fingerprint) or known.reason == video.reason
 
-    def knows_span(self, person: str, video: VideoRecord, start: float, end: float) -> bool:
+    def knows_span(self, person: str, video: VideoSummary, start: float, end: float) -> bool:
         """Return whether a reported span of the person in the unchanged video overlaps this span, in seconds.
 
         A video that was still being written then has grown since: its reported spans are still known.
@@ -139,7 +139,7 @@ class NightRecord:
             return False
         return any(before < end and start < after for before, after in known.spans)
 
-    def replace_videos(self, videos: Iterable[VideoRecord]) -> dict[str, KnownVideo]:
+    def replace_videos(self, videos: Iterable[VideoSummary]) -> dict[str, KnownVideo]:
         """Return the entries of these videos now; a video that waits for its scan keeps its entry."""
         now = {}
         for video in videos:

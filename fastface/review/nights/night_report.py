@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fastface.files import write_atomic
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 from fastface.index.video_state import SEARCHED_STATES
 from fastface.names import valid_text
 from fastface.review.nights.night_record import KnownSpans, NightRecord, read_versioned
@@ -183,8 +183,7 @@ class Comparison:
 
 def compare_night(
     record: NightRecord,
-    videos: Sequence[VideoRecord],
-    durations: Mapping[str, float | None],
+    videos: Sequence[VideoSummary],
     result: RunResult,
     *,
     finished: str,
@@ -194,8 +193,7 @@ def compare_night(
 
     Args:
         record: What the last finished run has reported; this run's start is the last of `begun`.
-        videos: All videos of the ledger; the results of their probes are not used.
-        durations: {name of a video: its declared seconds}; None if they are unknown.
+        videos: All videos of the ledger.
         result: Result of the command; its spans count if it is a finished `run`.
         finished: End of the command, ISO 8601.
         ended: Why the command ended early; empty if it finished.
@@ -228,7 +226,7 @@ def compare_night(
         is_searched=is_searched,
         is_cut_short=result.is_cut_short,
         num_videos=len(result.videos),
-        new_videos=tuple(_list_new_videos(record, reached.values(), durations)),
+        new_videos=tuple(_list_new_videos(record, reached.values())),
         sightings=_list_sightings(record, reached, spans),
         new_failures=tuple(failure for is_known, failure in failures if not is_known),
         known_failures=tuple(failure for is_known, failure in failures if is_known),
@@ -258,33 +256,30 @@ def _make_failure(
     kind: Literal["video", "input", "export"],
     what: str = "",
     path: Path | str = "",
-    video: VideoRecord | None = None,
+    video: VideoSummary | None = None,
     reason: str = "",
 ) -> NightFailure:
     state, why = ("", reason) if video is None else (video.state, video.reason)
     return NightFailure(kind, valid_text(what), valid_text(str(path)), state, valid_text(why))
 
 
-def _list_new_videos(
-    record: NightRecord, videos: Iterable[VideoRecord], durations: Mapping[str, float | None]
-) -> Iterable[NewVideo]:
+def _list_new_videos(record: NightRecord, videos: Iterable[VideoSummary]) -> Iterable[NewVideo]:
     for video in videos:
         if video.state in _UNFINISHED or video.state not in SEARCHED_STATES:
             continue
         known = record.videos.get(video.video_id)
         if known is None or (known.state, known.fingerprint) != (video.state, video.fingerprint):
-            duration = durations[video.video_id]
             yield NewVideo(
                 valid_text(video.video_id),
                 valid_text(str(video.path)),
                 video.state,
-                None if duration is None else round(duration, 3),
+                None if video.duration is None else round(video.duration, 3),
                 "" if known is None else known.state,
             )
 
 
 def _list_sightings(
-    record: NightRecord, videos: Mapping[str, VideoRecord], spans: Iterable[Span]
+    record: NightRecord, videos: Mapping[str, VideoSummary], spans: Iterable[Span]
 ) -> tuple[Sighting, ...]:
     found: dict[str, list[NewSpan]] = {}
     for span in spans:
@@ -303,7 +298,7 @@ def _sum_seconds(spans: Iterable[NewSpan]) -> float:
 
 
 def _group_spans(
-    videos: Mapping[str, VideoRecord], spans: Iterable[Span], labels: Iterable[str]
+    videos: Mapping[str, VideoSummary], spans: Iterable[Span], labels: Iterable[str]
 ) -> dict[str, dict[str, KnownSpans]]:
     """Return the spans of each searched person for the record; persons without a span have an empty entry."""
     found: dict[str, dict[str, list[tuple[float, float]]]] = {label: {} for label in labels}
