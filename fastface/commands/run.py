@@ -161,7 +161,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
         apply_asked_decisions(context)
         references = _enrol(context, targets, result)
-        records = context.answered_records()
+        records = context.answered_records(with_info=False)
         searcher = _searcher(context, references, records, context.track_archive(), result)
         with open_engine(context) as engine:
             _look_closer(context, searcher, records, engine, result)
@@ -368,7 +368,7 @@ def _searcher(
 
 def _comparable(context: RunContext, searcher: Searcher) -> list[VideoRecord]:
     """List the videos of OUT, without those of earlier runs that were embedded by another recogniser."""
-    records = context.answered_records()
+    records = context.answered_records(with_info=False)
     kept = searcher.comparable(records)
     if len(kept) < len(records):
         left_out = pluralize(len(records) - len(kept), "video")

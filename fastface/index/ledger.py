@@ -210,6 +210,11 @@ class Ledger:
             for video_id, state, reason, is_begun, text in self._iterate(query)
         ]
 
+    def list_finished(self) -> list[str]:
+        """Return the names of the videos that are not being scanned and do not wait, in order."""
+        query = "SELECT video_id FROM videos WHERE state != 'scanning' ORDER BY video_id"
+        return [video_id for (video_id,) in self._iterate(query)]
+
     def count_states(self) -> dict[str, int]:
         """Return {state: number of videos}; `waiting` for videos that no run has started."""
         rows = self._rows(

@@ -49,9 +49,13 @@ class RunContext:
         """Return the ledger's videos, by name."""
         return self.ledger.videos()
 
-    def answered_records(self) -> list[VideoRecord]:
-        """Return the videos whose index is complete and current."""
-        return [record for record in self.records() if record.state != "scanning"]
+    def answered_records(self, *, with_info: bool = True) -> list[VideoRecord]:
+        """Return the videos whose index is complete and current.
+
+        Args:
+            with_info: See `Ledger.videos`.
+        """
+        return [record for record in self.ledger.videos(with_info=with_info) if record.state != "scanning"]
 
     def track_archive(self) -> TrackArchive:
         """Open the tracks of all videos whose index is complete and current.
@@ -60,8 +64,7 @@ class RunContext:
             FaceIndexError: A file is missing or damaged.
             InterruptError: The user stopped the command.
         """
-        names = [video.video_id for video in self.ledger.video_states() if video.state != "scanning"]
-        return open_track_archive(self.out.index, names, self.interruption.check)
+        return open_track_archive(self.out.index, self.ledger.list_finished(), self.interruption.check)
 
     def list_outcomes(
         self, videos: Sequence[VideoSummary], files: Iterable[VideoFile] | None = None
