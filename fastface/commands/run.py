@@ -18,7 +18,7 @@ from fastface.config import Config
 from fastface.diagnostics.preflight import look_ahead, look_back
 from fastface.errors import FastfaceError, InterruptError
 from fastface.fleet.shards import ALL_VIDEOS, Shard, take_shard
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoRecord, VideoSummary
 from fastface.index.store import VideoIndex
 from fastface.indexing.engine import open_engine
 from fastface.indexing.scanner import Scanner, open_scanner
@@ -150,7 +150,7 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
     with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
         _apply_decisions(context)
         references = steps.enrol_targets(context, targets, result)
-        records = context.answered_records()
+        records = context.answered_records(with_info=False)
         searcher = steps.open_searcher(context, references, records, context.track_archive(), result)
         with open_engine(context) as engine:
             steps.look_closer(context, searcher, records, engine, result)
@@ -186,19 +186,20 @@ def write_report(
     try:
         yield result
     except InterruptError as error:
-        _conclude(context, result, started)
+        videos = _conclude(context, result, started)
         if night is not None:
-            night.write(context, result, ended=f"stopped by {Signals(error.signal_number).name}")
+            night.write(context, result, videos, ended=f"stopped by {Signals(error.signal_number).name}")
         raise
     except FastfaceError as error:
         if night is not None and "scan" in result.phases:  # what could not begin writes nothing
-            result.videos, result.seconds = context.list_outcomes(result.inputs), monotonic() - started
+            videos = context.ledger.summarize_videos()
+            result.videos, result.seconds = context.list_outcomes(videos, result.inputs), monotonic() - started
             with suppress(FastfaceError):  # the first error is more useful
-                night.write(context, result, ended=str(error).partition("\n")[0])
+                night.write(context, result, videos, ended=str(error).partition("\n")[0])
         raise
-    _conclude(context, result, started)
+    videos = _conclude(context, result, started)
     if night is not None:
-        night.write(context, result)
+        night.write(context, result, videos)
     context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
         from fastface.commands.report import finish_report  # noqa: PLC0415 - the page needs OpenCV
@@ -206,10 +207,12 @@ def write_report(
         finish_report(context, result)
 
 
-def _conclude(context: RunContext, result: RunResult, started: float) -> None:
+def _conclude(context: RunContext, result: RunResult, started: float) -> list[VideoSummary]:
+    """Write run.json; return all videos of the ledger."""
     asks_all = result.command in ("find", "pick")
-    result.videos = context.outcomes() if asks_all else context.list_outcomes(result.inputs)
-    totals = sum(result.videos, FrameCounts())
+    videos = context.ledger.summarize_videos()
+    result.videos = context.list_outcomes(videos, None if asks_all else result.inputs)
+    totals = FrameCounts.sum_up(result.videos)
     result.counts = replace(
         result.counts,
         **totals.select_counts(),
@@ -222,6 +225,7 @@ def _conclude(context: RunContext, result: RunResult, started: float) -> None:
     assert totals.sampled == totals.inferred + totals.quarantined, totals
     result.seconds = monotonic() - started
     write_run_json(result, context.networks, result.limits or context.limits, context.config)
+    return videos
 
 
 def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
@@ -298,7 +302,7 @@ def _tell_renamed(context: RunContext, videos: Sequence[VideoFile], known: Seque
     before = {record.video_id: record.path for record in known}
     for file in videos:
         old = before.get(file.video_id, file.path)
-        if old.name != file.path.name:
+        if str(old) != str(file.path) and old.name != file.path.name:
             context.observer.note(
                 f"{file.video_id}: renamed to {file.path.name!r} since it was scanned; it keeps its name here"
             )

@@ -89,7 +89,7 @@ def open_searcher(
 
 def list_comparable(context: RunContext, references: ReferenceSet, archive: TrackArchive) -> list[VideoRecord]:
     """List the videos of OUT, without those of earlier runs that were embedded by another recogniser."""
-    records = context.answered_records()
+    records = context.answered_records(with_info=False)
     kept = Searcher(context, references, context.limits, archive).comparable(records)
     if len(kept) < len(records):
         left_out = pluralize(len(records) - len(kept), "video")

@@ -91,8 +91,10 @@ class FolderWatch:
         # A new video of another shard needs no pass, and no second read at the next look.
         self._searched |= {file.path: contents[file.path] for file in fresh if file.path not in own}
         unready = tuple(file.path for file in waiting if file.path in own)
+        # The pass reads the stamps again: a file may have changed since they were read.
+        videos = tuple(replace(file, stamp="") for file in steady)
         return Look(
-            replace(found, videos=tuple(steady), skipped=(*found.skipped, *map(skip_written, unready))),
+            replace(found, videos=videos, skipped=(*found.skipped, *map(skip_written, unready))),
             tuple(file.path for file in fresh if file.path in own),
             unready,
             {path: contents[path] for path in complete},

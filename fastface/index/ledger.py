@@ -5,10 +5,12 @@ killed run may leave a file without a row. The next run makes that file again un
 is damage by a user.
 """
 
+import json
 import os
 import sqlite3
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -19,7 +21,19 @@ from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
-from fastface.index.records import NameRecord, UnitRecord, VideoRecord, VideoState, info_from_text, info_to_text
+from fastface.index.records import (
+    REMARKABLE,
+    UNIT_SUMS,
+    NameRecord,
+    UnitRecord,
+    UnitSummary,
+    VideoRecord,
+    VideoState,
+    VideoSummary,
+    info_from_text,
+    info_to_text,
+)
+from fastface.types import VideoInfo
 
 _VERSION = 7
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""
@@ -45,6 +59,22 @@ _VIDEOS_WITHOUT_INFO = (
     "SELECT video_id, path, fingerprint, scan_key, state, reason, coverage, NULL, num_units, stamp, disk "
     "FROM videos ORDER BY video_id"
 )
+
+
+def _list_paths(names: Iterable[str]) -> str:
+    """Return the fields of a JSON object as arguments of SQLite's `json_extract`."""
+    return ", ".join(f"'$.{name}'" for name in names)
+
+
+_DEFAULTS = {one.name: one.default for one in fields(VideoInfo)}
+_UNREMARKABLE = json.dumps([_DEFAULTS[name] for name in REMARKABLE], separators=(",", ":"))
+_SUMMARIES = f"""
+SELECT video_id, path, fingerprint, scan_key, state, reason, coverage,
+    json_extract(info, '$.duration'), json_extract(info, '$.player_offset'), json_extract(info, '$.is_film'),
+    CASE WHEN json_extract(info, {_list_paths(REMARKABLE)}) != '{_UNREMARKABLE}' THEN info END,
+    json_extract(record, {_list_paths((*UNIT_SUMS, *UnitSummary._fields[1:]))})
+FROM videos LEFT JOIN units USING (video_id) ORDER BY videos.video_id, key
+"""  # noqa: S608 - made of names of fields
 _BLOCK_ROWS = 1000
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY = 0xFF
@@ -72,6 +102,7 @@ class Ledger:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         self._lock = RLock()
+        self._paths: dict[bytes, Path] = {}
         with self._translate():
             self._database = _opened_to_read(path) if read_only else _connect(path)
             with ExitStack() as unless_ready:
@@ -107,7 +138,7 @@ class Ledger:
     def video(self, video_id: str) -> VideoRecord | None:
         """Return the record of a video; None if there is none."""
         rows = self._rows("SELECT * FROM videos WHERE video_id = ?", video_id)
-        return _to_record(rows[0]) if rows else None
+        return self._to_record(rows[0]) if rows else None
 
     def videos(self, *, with_info: bool = True) -> list[VideoRecord]:
         """Return all videos, ordered by name.
@@ -117,7 +148,52 @@ class Ledger:
                 the time and of the memory of a list of 100,000 videos.
         """
         query = _VIDEOS if with_info else _VIDEOS_WITHOUT_INFO
-        return [_to_record(row) for row in self._iterate(query)]
+        return [self._to_record(row) for row in self._iterate(query)]
+
+    def _to_record(self, row: tuple[Any, ...]) -> VideoRecord:
+        video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, stamp, disk = row
+        place = self._to_path(path)
+        return VideoRecord(
+            video_id=video_id,
+            path=place,
+            fingerprint=fingerprint,
+            scan_key=intern(scan_key),
+            state=intern(state),
+            reason=reason,
+            coverage=coverage,
+            info=None if info is None else info_from_text(info, place),
+            num_units=num_units,
+            stamp=stamp,
+            disk=os.fsdecode(disk),
+        )
+
+    def _to_summary(self, rows: list[tuple[Any, ...]]) -> VideoSummary:
+        """Convert the rows of a video, one a unit."""
+        (video_id, path, own, scan_key, state, reason, coverage, duration, player_offset, is_film, remarkable, _) = (
+            rows[0]
+        )
+        place = self._to_path(path)
+        return VideoSummary(
+            video_id,
+            place,
+            own,
+            intern(scan_key),
+            intern(state),
+            reason,
+            coverage,
+            None if duration is None else _to_seconds(duration),
+            0.0 if player_offset is None else _to_seconds(player_offset),
+            is_film != 0,
+            None if remarkable is None else info_from_text(remarkable, place),
+            tuple([_to_unit_summary(row[-1]) for row in rows if row[-1] is not None]),
+        )
+
+    def _to_path(self, path: bytes) -> Path:
+        """Convert a stored path; all records of a video share the object, because it takes long to make."""
+        found = self._paths.get(path)
+        if found is None:
+            found = self._paths[path] = Path(os.fsdecode(path))
+        return found
 
     def has_scans(self) -> bool:
         """Return whether a scan has begun a video."""
@@ -133,6 +209,11 @@ class Ledger:
             VideoState(video_id, state, reason, bool(is_begun), None if text is None else _to_seconds(text))
             for video_id, state, reason, is_begun, text in self._iterate(query)
         ]
+
+    def list_finished(self) -> list[str]:
+        """Return the names of the videos that are not being scanned and do not wait, in order."""
+        query = "SELECT video_id FROM videos WHERE state != 'scanning' ORDER BY video_id"
+        return [video_id for (video_id,) in self._iterate(query)]
 
     def count_states(self) -> dict[str, int]:
         """Return {state: number of videos}; `waiting` for videos that no run has started."""
@@ -266,17 +347,9 @@ class Ledger:
         rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
 
-    def iterate_videos(self, wanted: Container[str] | None = None) -> Iterator[tuple[VideoRecord, list[UnitRecord]]]:
-        """Yield videos, ordered by name, with their committed units, ordered by key: one query, one video in memory.
-
-        Args:
-            wanted: Names of the videos; None for all.
-        """
-        query = "SELECT videos.*, record FROM videos LEFT JOIN units USING (video_id) ORDER BY videos.video_id, key"
-        for video_id, rows in groupby(self._iterate(query), itemgetter(0)):
-            if wanted is None or video_id in wanted:
-                own = list(rows)
-                yield _to_record(own[0][:-1]), [UnitRecord.from_text(row[-1]) for row in own if row[-1] is not None]
+    def summarize_videos(self) -> list[VideoSummary]:
+        """Return all videos, ordered by name, with their units, ordered by key; by one query."""
+        return [self._to_summary(list(rows)) for _, rows in groupby(self._iterate(_SUMMARIES), itemgetter(0))]
 
     def pictured_videos(self) -> set[str]:
         """Return the videos with pictures of faces."""
@@ -369,22 +442,9 @@ def _to_seconds(fraction: str) -> float:
     return int(ticks) / int(a_second or 1)
 
 
-def _to_record(row: tuple[Any, ...]) -> VideoRecord:
-    video_id, path, fingerprint, scan_key, state, reason, coverage, info, num_units, stamp, disk = row
-    place = Path(os.fsdecode(path))
-    return VideoRecord(
-        video_id=video_id,
-        path=place,
-        fingerprint=fingerprint,
-        scan_key=intern(scan_key),
-        state=intern(state),
-        reason=reason,
-        coverage=coverage,
-        info=None if info is None else info_from_text(info, place),
-        num_units=num_units,
-        stamp=stamp,
-        disk=os.fsdecode(disk),
-    )
+def _to_unit_summary(text: str) -> UnitSummary:
+    *sums, seconds, decoder, decoder_reason = json.loads(text)
+    return UnitSummary(tuple(sums), seconds, decoder, decoder_reason)
 
 
 def _opened_to_read(path: Path) -> sqlite3.Connection:

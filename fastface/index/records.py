@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastface.errors import InputError
 from fastface.types import FrameCounts, Size, VideoInfo
@@ -143,6 +143,40 @@ class UnitRecord(FrameCounts):
         values["keyframes"] = tuple(map(Fraction, values["keyframes"]))
         values["sizes"] = _sizes(values["sizes"])
         return cls(**values)
+
+
+UNIT_SUMS = (*FrameCounts().select_counts(), "damaged")
+"""Fields of a `UnitRecord` that are summed for its video."""
+
+
+class UnitSummary(NamedTuple):
+    """What the report of a run needs of a committed unit."""
+
+    sums: tuple[int, ...]  # of the fields `UNIT_SUMS`
+    seconds: dict[str, float]
+    decoder: str
+    decoder_reason: str
+
+
+class VideoSummary(NamedTuple):
+    """What the reports of a run need of a video: the whole records of 100,000 videos take seconds to parse."""
+
+    video_id: str
+    path: Path
+    fingerprint: str = ""
+    scan_key: str = ""
+    state: str = "scanning"
+    reason: str = ""
+    coverage: float | None = None
+    duration: float | None = None  # declared seconds; None if they are unknown
+    player_offset: float = 0.0
+    is_film: bool = True
+    remarkable: VideoInfo | None = None  # result of the probe if a field of `REMARKABLE` is unusual; else None
+    units: tuple[UnitSummary, ...] = ()
+
+
+REMARKABLE = ("is_counted", "is_rate_assumed", "sound_end", "declared", "other_sizes", "num_other_films")
+"""Fields of a `VideoInfo` that `runtime.remarks` describes if they differ from their defaults."""
 
 
 @lru_cache(4096)

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -45,9 +46,9 @@ class TableKind(Generic[_Rows]):
             dimension: Number of components of an embedding.
             metadata: Origin of the rows: fingerprint, contract, sampling, version.
         """
-        embedding = pa.list_(pa.float16(), dimension)
-        columns = [(name, embedding if kind is None else kind) for name, kind in self.columns]
-        return pa.schema(columns, metadata={"schema_version": str(SCHEMA_VERSION), **(metadata or {})})
+        return _make_schema(self.columns, dimension).with_metadata(
+            {"schema_version": str(SCHEMA_VERSION), **(metadata or {})}
+        )
 
     def to_table(self, rows: _Rows, metadata: Mapping[str, str] | None = None) -> pa.Table:
         """Convert rows to a table; copy only the box columns."""
@@ -63,7 +64,7 @@ class TableKind(Generic[_Rows]):
         """
         kind = found.field("embedding").type if "embedding" in found.names else None
         dimension = kind.list_size if kind is not None and pa.types.is_fixed_size_list(kind) else 0
-        if found.remove_metadata() != self.schema(dimension).remove_metadata():
+        if not found.equals(_make_schema(self.columns, dimension)):
             raise FaceIndexError(
                 f"the index of {self.what} has another version than {SCHEMA_VERSION}; scan again with --fresh"
             )
@@ -82,10 +83,17 @@ class TableKind(Generic[_Rows]):
             found["landmarks"] = found["landmarks"].reshape(-1, 5, 2)
         missing = {
             column.name: _empty(column.type, table.num_rows)
-            for column in self.schema()
+            for column in _make_schema(self.columns, 0)
             if column.name not in {*table.schema.names, *given}
         }
         return self.rows(**found, **missing, **given)
+
+
+@lru_cache(64)
+def _make_schema(columns: _Columns, dimension: int) -> pa.Schema:
+    """Return the schema of a table without metadata; it takes as long to make as a small column to read."""
+    embedding = pa.list_(pa.float16(), dimension)
+    return pa.schema([(name, embedding if kind is None else kind) for name, kind in columns])
 
 
 def read_embeddings(table: pa.Table) -> npt.NDArray[np.float16]:

@@ -168,13 +168,6 @@ class VideoIndex:
         faces = replace(_read(self.faces_path, FACES), track=track)
         _write(self.faces_path, FACES, faces, self.metadata())
 
-    def list_files(self) -> frozenset[str]:
-        """Return the names of the files and folders of the video: one system call for all checks; empty without any."""
-        try:
-            return frozenset(os.listdir(self._folder))  # noqa: PTH208 - a path takes longer than the name
-        except FileNotFoundError:
-            return frozenset()
-
     def drop_units(self) -> None:
         """Remove the units' files. Call it only once the ledger records the video as finished: the merge needs them."""
         shutil.rmtree(self._folder / "units", ignore_errors=True)
@@ -261,8 +254,8 @@ class VideoIndex:
         Raises:
             FaceIndexError: The file is missing or damaged.
         """
-        with _open(self.tracks_path, TRACKS) as file:
-            # Threads cost more than they save in a small file.
+        # Most of these files are small: it takes less time to read all of one than to map it.
+        with _open(self.tracks_path, TRACKS, is_mapped=False) as file:
             embeddings = read_embeddings(file.read(columns=["embedding"], use_threads=False))
             return embeddings, _decode_metadata(file)
 
@@ -397,22 +390,36 @@ def _write(path: Path, kind: TableKind[_Rows], rows: _Rows, metadata: dict[str, 
 
 def _read(path: Path, kind: TableKind[_Rows], columns: list[str] | None = None) -> _Rows:
     with _open(path, kind) as file:
-        return kind.from_table(file.read(columns=columns))
+        return kind.from_table(_read_columns(file, columns))
+
+
+def _read_columns(file: pq.ParquetFile, columns: list[str] | None = None) -> pa.Table:
+    """Read all rows; threads cost more than they save in a small file."""
+    return file.read(columns=columns, use_threads=file.metadata.num_rows >= _MAPPED_FROM)
 
 
 def _read_mapped(path: Path, kind: TableKind[_Rows], map_path: Path, mapped_from: int) -> _Rows:
     """Read a table; from a number of rows on, the embeddings are mapped from the matrix beside it."""
     with _open(path, kind) as file:
         if file.metadata.num_rows < mapped_from:
-            return kind.from_table(file.read())
+            return kind.from_table(_read_columns(file))
         rest = file.read(columns=[name for name in file.schema_arrow.names if name != "embedding"])
         return kind.from_table(rest, embedding=_map(map_path, file))
 
 
-@contextmanager
-def _open(path: Path, kind: TableKind[_Rows]) -> Iterator[pq.ParquetFile]:
+def list_index_files(root: Path, video_id: str) -> frozenset[str]:
+    """Return the names of the files and folders of a video: one system call for all checks; empty without any."""
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
+        return frozenset(os.listdir(f"{root}/{video_id}"))  # noqa: PTH208 - a path takes longer than the call
+    except FileNotFoundError:
+        return frozenset()
+
+
+@contextmanager
+def _open(path: Path, kind: TableKind[_Rows], *, is_mapped: bool = True) -> Iterator[pq.ParquetFile]:
+    try:
+        source = path if is_mapped else pa.BufferReader(path.read_bytes())
+        with pq.ParquetFile(source, memory_map=is_mapped, pre_buffer=False) as file:
             kind.check(file.schema_arrow)
             yield file
     except (OSError, pa.ArrowInvalid) as error:

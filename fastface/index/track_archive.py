@@ -132,7 +132,7 @@ def open_track_archive(root: Path, video_ids: Sequence[str], check: Callable[[],
         FaceIndexError: A file is missing or damaged.
         SpaceError: No space is left.
     """
-    stamps = {video_id: stamp for video_id in video_ids if (stamp := _stamp(root / video_id))}
+    stamps = {video_id: stamp for video_id in video_ids if (stamp := _stamp(f"{root}/{video_id}"))}
     metadata: dict[str, str] = {}
     for batch in _read_batches(root):
         columns = (batch.column(name).to_pylist() for name in ("video_id", "stamp", "metadata"))
@@ -159,7 +159,7 @@ def remove_track_archive(root: Path) -> None:
     (root / _NAME).unlink(missing_ok=True)
 
 
-def _stamp(folder: Path) -> str:
+def _stamp(folder: str) -> str:
     """Return what changes with the tracks of a video; empty if the video has no finished index."""
     try:
         os.stat(f"{folder}/faces.parquet")  # noqa: PTH116 - a path takes longer than the call

@@ -15,7 +15,7 @@ from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
 from fastface.index.records import NameRecord, VideoRecord
-from fastface.index.store import VideoIndex
+from fastface.index.store import VideoIndex, list_index_files
 from fastface.index.video_state import was_unread
 from fastface.indexing.index_writer import Commit, IndexWriter, WriterThread
 from fastface.names import pluralize
@@ -36,11 +36,16 @@ from fastface.runtime.stand_ins import move_video, put_moved
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
 from fastface.video.disks import find_disk
-from fastface.video.fingerprint import fingerprint, read_stamp, was_written
+from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.frame import UnitReport
+from fastface.video.stamps import was_written
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
 """States that another run may improve: the cause may be the machine and not the file."""
+
+_WANTED_FILES = frozenset({"faces.parquet", "frames.parquet"})
+_PICTURES, _BODIES = frozenset({"portraits.parquet"}), frozenset({"bodies.parquet"})
+"""Files that an index has if it has units, and if its units have pictures, or the scan searched for bodies."""
 
 
 class Scanner:
@@ -94,9 +99,11 @@ class Scanner:
         num_outdated, is_any = 0, False
         self._also = dict(also or {})
         files = tuple(files)
-        self._ledger.put_waiting({file.video_id: file.path for file in (*waiting, *files)})
-        pictured = self._ledger.pictured_videos()
         records = {record.video_id: record for record in known}
+        self._ledger.put_waiting(
+            {file.video_id: file.path for file in (*waiting, *files) if file.video_id not in records}
+        )
+        pictured = self._ledger.pictured_videos()
         for file in files:
             brief = records.get(file.video_id)
             if brief and self._is_up_to_date(file, brief, has_pictures=file.video_id in pictured):
@@ -137,28 +144,26 @@ class Scanner:
         """
         if not self._settings.serves(brief.scan_key) or brief.state in _TRIED_AGAIN:
             return False
-        index = VideoIndex(self._root, file.video_id)
-        files = index.list_files()
-        wanted = {"faces", "frames"}
-        wanted |= ({"portraits"} if has_pictures else set()) | ({"bodies"} if self._settings.has_bodies else set())
-        if brief.num_units and not {f"{name}.parquet" for name in wanted} <= files:
+        files = list_index_files(self._root, file.video_id)
+        wanted = _WANTED_FILES | _PICTURES if has_pictures else _WANTED_FILES
+        if brief.num_units and not (wanted | _BODIES if self._settings.has_bodies else wanted) <= files:
             return False
         if brief.state == "partial" and any(map(was_unread, self._ledger.units(file.video_id).values())):
             return False
         try:
-            stamp = read_stamp(file.path)
+            stamp = file.stamp or read_stamp(file.path)
             # What could not be decoded may lie between the blocks of the fingerprint, and may be there now.
             is_doubtful = brief.state != "done" and was_written(brief.stamp, stamp)
             if stamp != brief.stamp and (is_doubtful or fingerprint(file.path) != brief.fingerprint):
                 return False
         except InputError:
             return False
-        if stamp != brief.stamp or file.path != brief.path:
+        if stamp != brief.stamp or str(file.path) != str(brief.path):
             record = self._ledger.video(file.video_id)
             assert record is not None, file.video_id
             put_moved(self._ledger, record, move_video(record, file.path, stamp, find_disk(file.path)))
         if "units" in files:
-            index.drop_units()
+            VideoIndex(self._root, file.video_id).drop_units()
         return True
 
     def _put_names(self, video_id: str) -> None:

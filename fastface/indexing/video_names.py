@@ -13,7 +13,8 @@ from pathlib import Path
 from fastface.errors import InputError
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
-from fastface.video.fingerprint import fingerprint, fingerprint_start, read_size, read_stamp
+from fastface.video.fingerprint import fingerprint, fingerprint_start, read_stamp
+from fastface.video.stamps import read_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,12 @@ def settle_videos(
         names: Their further names.
         scans_copies: True if each file is a video of its own.
     """
-    settlement = _Settlement(known)
-    content = _identify(files, known, names)
+    by_path = {str(record.path): record for record in known}  # a text is compared in a tenth of a path's time
+    settlement = _Settlement(by_path)
+    content = _identify(files, by_path, names)
     by_content: dict[str, list[VideoFile]] = {}
     for file in files:
-        by_content.setdefault(content.get(file.path, str(file.path)), []).append(file)
+        by_content.setdefault(content.get(file.video_id, str(file.path)), []).append(file)
     by_print: dict[str, list[VideoRecord]] = {}
     for record in known:
         by_print.setdefault(record.fingerprint, []).append(record)
@@ -68,15 +70,25 @@ def settle_videos(
     for group in by_content.values():
         for files_alike in [[file] for file in group] if scans_copies else [group]:
             settlement.name_group(files_alike)
-    videos = dict.fromkeys(settlement.chosen[file.path] for file in files)
-    copies = tuple(_describe_copy(file, settlement.chosen[file.path]) for file in files if settlement.is_copy(file))
+    films = [settlement.chosen[file.video_id] for file in files]
+    videos = {film.video_id: film for film in films}
+    copied = [
+        (file, film) for file, film in zip(files, films, strict=True) if film is not file and film.path != file.path
+    ]
+    further = [(file.path, film) for file, film in copied]
+    links = {item.path.absolute(): item.original for item in skipped if item.original is not None}
+    if links:
+        by_file = {file.path: film for file, film in zip(files, films, strict=True)}
+        further += [(path, by_file[original]) for path, original in links.items() if original in by_file]
     also: dict[str, dict[Path, None]] = {}
-    links = [(item.path.absolute(), item.original) for item in skipped if item.original is not None]
-    for path, original in [*((item.path, item.path) for item in copies), *links]:
-        film = settlement.chosen.get(original)
-        if film is not None and path != film.path:
+    for path, film in further:
+        if path != film.path:
             also.setdefault(film.video_id, {})[path] = None
-    return SettledVideos(tuple(videos), {name: tuple(paths) for name, paths in also.items()}, copies)
+    return SettledVideos(
+        tuple(videos.values()),
+        {name: tuple(paths) for name, paths in also.items()},
+        tuple(_describe_copy(file, film) for file, film in copied),
+    )
 
 
 def list_waiting(
@@ -91,15 +103,18 @@ def list_waiting(
         named: The videos that the inputs of this scan name.
         settled: The videos of this scan, with their names.
     """
+    unreached = [record for record in known if not record.scan_key]
+    if not unreached:
+        return ()
     paths = {file.path for file in named}
     taken = {casefold_name(file.video_id): file for file in settled}
     waiting = []
-    for record in known:
-        if record.scan_key or record.path in paths or not os.path.lexists(record.path):
+    for record in unreached:
+        if record.path in paths or not os.path.lexists(record.path):
             continue
         name = record.video_id
         if holder := taken.get(casefold_name(name)):
-            if read_size(_read_stamp(holder.path)) == read_size(_read_stamp(record.path)):
+            if read_size(_read_stamp(holder)) == read_size(_read_stamp(VideoFile(record.path, name))):
                 continue
             name = with_path_digest(name, str(record.path))
         waiting.append(VideoFile(record.path, name))
@@ -111,34 +126,28 @@ class _Settlement:
     """The choice of a video for each file.
 
     Attributes:
-        known: The ledger's videos.
-        chosen: {path of a file: its video, with the file to scan}.
+        known: {path: video of the ledger}.
+        chosen: {name of a file: its video, with the file to scan}.
     """
 
-    known: Sequence[VideoRecord]
-    chosen: dict[Path, VideoFile] = field(default_factory=dict)
+    known: Mapping[str, VideoRecord]
+    chosen: dict[str, VideoFile] = field(default_factory=dict)
     _claimed: set[str] = field(default_factory=set)
-    _by_path: dict[Path, VideoRecord] = field(init=False)
     _taken: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_path = {record.path: record for record in self.known}
-        self._taken = {casefold_name(record.video_id) for record in self.known}
-
-    def is_copy(self, file: VideoFile) -> bool:
-        """Return whether another file is scanned instead."""
-        return self.chosen[file.path].path != file.path
+        self._taken = {casefold_name(record.video_id) for record in self.known.values()}
 
     def claim_one(self, group: Sequence[VideoFile], records: Sequence[VideoRecord]) -> None:
         """Give all files of one content the video of the ledger with this content."""
-        by_path = {file.path: file for file in group}
-        record = next((record for record in records if record.path in by_path), None)
+        by_path = {str(file.path): file for file in group}
+        record = next((record for record in records if str(record.path) in by_path), None)
         if record is not None:
-            film = replace(by_path[record.path], video_id=record.video_id)
+            film = _name(by_path[str(record.path)], record.video_id)
         else:
             record = next(filter(is_there, records), None)
             film = VideoFile(record.path, record.video_id) if record is not None else group[0]
-            film = replace(film, video_id=(record or records[0]).video_id)
+            film = _name(film, (record or records[0]).video_id)
         self._choose(group, film)
 
     def claim_each(self, group: Sequence[VideoFile], records: Sequence[VideoRecord]) -> None:
@@ -149,16 +158,16 @@ class _Settlement:
         for file in group:
             record = by_path.get(file.path) or next(gone, None)
             if record is not None:
-                self._choose([file], replace(file, video_id=record.video_id))
+                self._choose([file], _name(file, record.video_id))
 
     def name_group(self, group: Sequence[VideoFile]) -> None:
         """Name a new video, unless it has a claim. New content at a known path takes the video's place."""
-        if group[0].path in self.chosen:
+        if group[0].video_id in self.chosen:
             return
         for file in group:
-            record = self._by_path.get(file.path)
+            record = self.known.get(str(file.path))
             if record is not None and record.video_id not in self._claimed:
-                self._choose(group, replace(file, video_id=record.video_id))
+                self._choose(group, _name(file, record.video_id))
                 return
         film, name = group[0], group[0].video_id
         while casefold_name(name) in self._taken:
@@ -169,44 +178,71 @@ class _Settlement:
         self._claimed.add(film.video_id)
         self._taken.add(casefold_name(film.video_id))
         for file in group:
-            self.chosen[file.path] = film
+            self.chosen[file.video_id] = film
+
+
+def _name(file: VideoFile, video_id: str) -> VideoFile:
+    """Return a file with a name in OUT. Nearly all files have it already: a copy of each takes longer."""
+    return file if file.video_id == video_id else replace(file, video_id=video_id)
 
 
 def _describe_copy(file: VideoFile, film: VideoFile) -> Skipped:
     return Skipped(file.path, f"the same film as {str(film.path)!r}, which is searched once", original=film.path)
 
 
-def _identify(files: Iterable[VideoFile], known: Iterable[VideoRecord], names: Iterable[NameRecord]) -> dict[Path, str]:
-    """Return the fingerprint of each file whose content may be that of another file or of a known video.
+def _identify(
+    files: Iterable[VideoFile], known: Mapping[str, VideoRecord], names: Iterable[NameRecord]
+) -> dict[str, str]:
+    """Return {name of a file: fingerprint} of the files whose content may be that of another file or known video.
 
     Little is read: nothing of a file with a known stamp or a size of its own, one block of a file with a start of its
     own.
+
+    Args:
+        files: The files.
+        known: {path: video of the ledger}.
+        names: Further names of these videos.
     """
-    records = [record for record in known if record.fingerprint]
-    remembered = {name.path: (name.stamp, name.fingerprint) for name in names}
-    remembered |= {record.path: (record.stamp, record.fingerprint) for record in records}
-    stamps = {file.path: stamp for file in files if read_size(stamp := _read_stamp(file.path)) > 0}
-    found = {path: remembered[path][1] for path, stamp in stamps.items() if remembered.get(path, ("",))[0] == stamp}
-    sizes = Counter(map(read_size, stamps.values())) + Counter({read_size(record.fingerprint) for record in records})
-    unsure = [path for path, stamp in stamps.items() if path not in found and sizes[read_size(stamp)] > 1]
-    starts = dict(_read_all(unsure, fingerprint_start))
+    remembered: dict[str, NameRecord | VideoRecord] = {str(name.path): name for name in names}
+    remembered |= {path: record for path, record in known.items() if record.fingerprint}
+    found: dict[str, str] = {}
+    others: list[tuple[VideoFile, int]] = []  # files that are not known, with their bytes
+    sizes = Counter[int]()
+    for file in files:
+        stamp = _read_stamp(file)
+        size = read_size(stamp)
+        if size <= 0:
+            continue
+        sizes[size] += 1
+        record = remembered.get(str(file.path))
+        if record is not None and record.stamp == stamp:
+            found[file.video_id] = record.fingerprint
+        else:
+            others.append((file, size))
+    if not others:
+        return found
+    prints = [record.fingerprint for record in known.values() if record.fingerprint]
+    sizes += Counter(set(map(read_size, prints)))
+    starts = dict(_read_all([file for file, size in others if sizes[size] > 1], fingerprint_start))
     counts = Counter(starts.values())
-    counts.update({one.rpartition("-")[0] for one in (*found.values(), *(record.fingerprint for record in records))})
-    return found | dict(_read_all([path for path, start in starts.items() if counts[start] > 1], fingerprint))
+    counts.update({one.rpartition("-")[0] for one in (*found.values(), *prints)})
+    return found | dict(
+        _read_all([file for file, _ in others if counts[starts.get(file.video_id, "")] > 1], fingerprint)
+    )
 
 
-def _read_all(paths: Iterable[Path], read: Callable[[Path], str]) -> Iterator[tuple[Path, str]]:
-    for path in paths:
+def _read_all(files: Iterable[VideoFile], read: Callable[[Path], str]) -> Iterator[tuple[str, str]]:
+    for file in files:
         try:
-            yield path, read(path)
+            yield file.video_id, read(file.path)
         except InputError:
             continue  # the scan reports the reason
 
 
-def _read_stamp(path: Path) -> str:
+def _read_stamp(file: VideoFile) -> str:
     """Return the stamp of a file; empty if it cannot be read, which the scan reports."""
     try:
-        return read_stamp(path)
+        return file.stamp or read_stamp(file.path)
     except InputError:
         return ""
 

@@ -3,10 +3,9 @@
 Every command that writes to OUT calls `open_context`. The lock is held until the context ends.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.config import Config
@@ -14,7 +13,7 @@ from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.records import UNIT_SUMS, VideoRecord, VideoSummary
 from fastface.index.store import VideoIndex
 from fastface.index.track_archive import TrackArchive, open_track_archive, remove_track_archive
 from fastface.names import pluralize
@@ -27,7 +26,6 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import list_names, put_stand_ins
-from fastface.types import FrameCounts
 from fastface.video.discover import VideoFile
 
 
@@ -51,9 +49,13 @@ class RunContext:
         """Return the ledger's videos, by name."""
         return self.ledger.videos()
 
-    def answered_records(self) -> list[VideoRecord]:
-        """Return the videos whose index is complete and current."""
-        return [record for record in self.records() if record.state != "scanning"]
+    def answered_records(self, *, with_info: bool = True) -> list[VideoRecord]:
+        """Return the videos whose index is complete and current.
+
+        Args:
+            with_info: See `Ledger.videos`.
+        """
+        return [record for record in self.ledger.videos(with_info=with_info) if record.state != "scanning"]
 
     def track_archive(self) -> TrackArchive:
         """Open the tracks of all videos whose index is complete and current.
@@ -62,27 +64,26 @@ class RunContext:
             FaceIndexError: A file is missing or damaged.
             InterruptError: The user stopped the command.
         """
-        names = [video.video_id for video in self.ledger.video_states() if video.state != "scanning"]
-        return open_track_archive(self.out.index, names, self.interruption.check)
+        return open_track_archive(self.out.index, self.ledger.list_finished(), self.interruption.check)
 
-    def outcomes(self) -> tuple[VideoOutcome, ...]:
-        """Return the final state of all videos of the ledger, by name."""
-        fresh, also = self.config.run.fresh, list_names(self.ledger)
-        return tuple(
-            _outcome(record, units, also.get(record.video_id, ()), fresh=fresh)
-            for record, units in self.ledger.iterate_videos()
-        )
+    def list_outcomes(
+        self, videos: Sequence[VideoSummary], files: Iterable[VideoFile] | None = None
+    ) -> tuple[VideoOutcome, ...]:
+        """Return the final states of videos, by name.
 
-    def list_outcomes(self, files: Iterable[VideoFile]) -> tuple[VideoOutcome, ...]:
-        """Return the state of each of these videos, by name, including videos that were not reached."""
+        Args:
+            videos: All videos of the ledger.
+            files: The wanted videos, which may be absent from the ledger if they were not reached; None for all.
+        """
         fresh, also = self.config.run.fresh, list_names(self.ledger)
-        wanted = {file.video_id: file.path for file in files}
+        wanted = None if files is None else {file.video_id: file.path for file in files}
         known = {
-            record.video_id: _outcome(record, units, also.get(record.video_id, ()), fresh=fresh)
-            for record, units in self.ledger.iterate_videos(wanted)
+            video.video_id: _outcome(video, also.get(video.video_id, ()), fresh=fresh)
+            for video in videos
+            if wanted is None or video.video_id in wanted
         }
-        unseen = (VideoRecord(video_id, path, "", "") for video_id, path in wanted.items() if video_id not in known)
-        known |= {record.video_id: _outcome(record, [], fresh=fresh) for record in unseen}
+        unseen = (VideoSummary(video_id, path) for video_id, path in (wanted or {}).items() if video_id not in known)
+        known |= {video.video_id: _outcome(video, fresh=fresh) for video in unseen}
         return tuple(known[video_id] for video_id in sorted(known))
 
     def num_left(self, files: Iterable[VideoFile]) -> int:
@@ -161,30 +162,33 @@ def _is_begun(folder: OutputFolder) -> bool:
         return ledger.has_scans() or bool(ledger.exports())
 
 
-def _outcome(record: VideoRecord, units: list[UnitRecord], also: tuple[Path, ...] = (), *, fresh: bool) -> VideoOutcome:
-    counts = units[0] if len(units) == 1 else sum(units, FrameCounts())
-    seconds = Counter[str]()
+def _outcome(video: VideoSummary, also: tuple[Path, ...] = (), *, fresh: bool) -> VideoOutcome:
+    units, state, reason = video.units, video.state, video.reason
+    sums = (
+        units[0].sums
+        if len(units) == 1
+        else [sum(column) for column in zip(*(unit.sums for unit in units), strict=True)]
+    )
+    counts = dict(zip(UNIT_SUMS, sums or (0,) * len(UNIT_SUMS), strict=True))
+    seconds: dict[str, float] = {}
     for unit in units:
-        seconds.update(unit.seconds)
-    duration = record.info.duration if record.info is not None else None
-    cancelled = record.state == "scanning"
-    if cancelled:
+        for stage, spent in unit.seconds.items():
+            seconds[stage] = seconds.get(stage, 0) + spent
+    if state == "scanning":
         command = "the same command without --fresh" if fresh else "the same command"
-        reason = f"not reached before the run ended; run {command} to continue"
-        record = replace(record, state="cancelled", reason=reason)
+        state, reason = "cancelled", f"not reached before the run ended; run {command} to continue"
     return VideoOutcome(
-        path=record.path,
-        id=record.video_id,
-        state=record.state,
-        reason=record.reason,
-        coverage=record.coverage,
-        duration=None if duration is None else float(duration),
-        player_offset=0.0 if record.info is None else float(record.info.player_offset),
-        **counts.select_counts(),
-        damaged=sum(unit.damaged for unit in units),
-        seconds=dict(seconds),
+        path=video.path,
+        id=video.video_id,
+        state=state,
+        reason=reason,
+        coverage=video.coverage,
+        duration=video.duration,
+        player_offset=video.player_offset,
+        **counts,
+        seconds=seconds,
         decoder="+".join(sorted({unit.decoder for unit in units} - {""})),
         decoder_reason="; ".join(sorted({unit.decoder_reason for unit in units} - {""})),
-        remark=describe_video(record, counts.sampled, counts.faces),
+        remark=describe_video(video, counts["sampled"], counts["faces"]),
         also=also,
     )

@@ -5,7 +5,7 @@ The reports of a run call it. Remarks do not change the video's state.
 
 from collections.abc import Iterator, Sequence
 
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 from fastface.names import pluralize
 from fastface.types import VideoInfo
 from fastface.video.discover import LeftOut
@@ -13,21 +13,22 @@ from fastface.video.discover import LeftOut
 _MOST_SIZES = 4
 
 
-def describe_video(record: VideoRecord, sampled: int, faces: int) -> str:
+def describe_video(video: VideoSummary, sampled: int, faces: int) -> str:
     """Return the remarks on a video, joined; empty if there are none.
 
     Args:
-        record: The video.
+        video: The video.
         sampled: Number of frames that were searched.
         faces: Number of faces that were found.
     """
-    remarks = list(_remarks(record.info, record.state)) if record.info is not None else []
-    if sampled and not faces and record.state != "cancelled":
-        remarks.append(_no_face(sampled, is_film=record.info is None or record.info.is_film))
+    remarks = [] if video.remarkable is None else list(_remarks(video.remarkable, video.state))
+    if sampled and not faces and video.state != "scanning":
+        remarks.append(_no_face(sampled, is_film=video.is_film))
     return "; ".join(remarks)
 
 
 def _remarks(info: VideoInfo, state: str) -> Iterator[str]:
+    """Yield remarks on properties. A property that is not in `REMARKABLE` must be added there."""
     if info.is_rate_assumed:
         yield (
             f"times are assumed: it holds neither times nor a frame rate, so {_rate(info)} frames a second are taken; "

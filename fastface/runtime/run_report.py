@@ -5,10 +5,11 @@ run.json: a changed field changes both.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -78,6 +79,7 @@ class VideoOutcome(FrameCounts):
 
 
 _VIDEO_FIELDS = tuple(one.name for one in fields(VideoOutcome) if one.name not in ("path", "id"))
+_get_video_fields = attrgetter(*_VIDEO_FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +239,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
         "where": [valid_text(label) for label in result.where],
         "answer": valid_text(result.answer),
         "remarks": [valid_text(line) for line in shorten_lines(result.remarks, _MOST_REMARKS)],
-        "videos": [_video_object(video) for video in result.videos],
+        "videos": [],  # added as lines
         "skipped": _skipped_objects(result),
         "left_out": [{"reason": item.reason, "count": item.count} for item in result.left_out],
         "export_failures": list(result.export_failures),
@@ -247,7 +249,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
     is_beside_answer = result.command == "scan" and (result.out / "spans.json").is_file()
     if is_beside_answer and path.is_file() and not kept.exists():
         write_atomic(kept, path.read_text(encoding="utf-8"))
-    write_atomic(path, _to_text(report))
+    write_atomic(path, _to_text(report, map(_video_object, result.videos)))
     if result.command != "scan":
         kept.unlink(missing_ok=True)
 
@@ -262,7 +264,7 @@ def rewrite_skipped(result: RunResult) -> None:
     report = json.loads(path.read_text(encoding="utf-8"))
     if report["started"] != _shown_time(result.started):
         return
-    write_atomic(path, _to_text({**report, "skipped": _skipped_objects(result)}))
+    write_atomic(path, _to_text({**report, "skipped": _skipped_objects(result)}, report["videos"]))
 
 
 def find_answer_record(folder: Path) -> Path:
@@ -293,7 +295,6 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
     rest = [video for video in report["videos"] if video["id"] not in videos]
     if len(rest) == len(report["videos"]):
         return
-    report["videos"] = rest
     totals = {name: sum(video[name] for video in rest) for name in FrameCounts().select_counts()}
     num_searched = sum(video["inferred"] > 0 and video["state"] != "cancelled" for video in rest)
     report["counts"] |= {"videos": len(rest), "searched": num_searched, **totals, "embeddings": totals["faces"]}
@@ -301,13 +302,18 @@ def forget_in_run_json(path: Path, videos: Collection[str], tables: Mapping[str,
     starts = tuple(start for name in videos for start in (f"{name}: ", f"{name} ", f"clips/{name}/"))
     for key in ("remarks", "export_failures"):
         report[key] = [line for line in report[key] if not line.startswith(starts)]
-    write_atomic(path, _to_text(report))
+    write_atomic(path, _to_text(report, rest))
 
 
-def _to_text(report: dict[str, Any]) -> str:
-    """Convert run.json to text: indented, but one line a video, since there may be 100,000."""
+def _to_text(report: dict[str, Any], videos: Iterable[Mapping[str, object]]) -> str:
+    """Convert run.json to text: indented, but one line a video, since there may be 100,000.
+
+    Args:
+        report: The object; its own videos are ignored.
+        videos: The objects of its videos; one of them in memory at a time.
+    """
     text = json.dumps({**report, "videos": []}, indent=2)
-    lines = ",\n".join(f"    {json.dumps(video)}" for video in report["videos"])
+    lines = ",\n".join(f"    {json.dumps(video)}" for video in videos)
     return (text.replace(_NO_VIDEOS, f'\n  "videos": [\n{lines}\n  ]', 1) if lines else text) + "\n"
 
 
@@ -342,7 +348,7 @@ def _shown_config(config: Config) -> dict[str, Any]:
 
 def _video_object(video: VideoOutcome) -> dict[str, object]:
     values: dict[str, object] = {"path": valid_text(str(video.path)), "id": video.id}
-    values |= {name: getattr(video, name) for name in _VIDEO_FIELDS}
+    values |= zip(_VIDEO_FIELDS, _get_video_fields(video), strict=True)
     values["also"] = [valid_text(str(path)) for path in video.also]
     values["player_offset"] = round(video.player_offset, 3)
     values["seconds"] = {stage: round(seconds, 3) for stage, seconds in sorted(video.seconds.items())}

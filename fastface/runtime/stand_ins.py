@@ -63,8 +63,9 @@ def drop_lost_names(ledger: Ledger, inputs: Iterable[Path]) -> None:
 
     Names on a disk that is not mounted stay.
     """
-    paths = set(inputs)
-    ledger.drop_names([name.path for name in ledger.names() if name.path in paths or is_deleted(name.path, name.disk)])
+    if names := ledger.names():
+        paths = set(inputs)
+        ledger.drop_names([name.path for name in names if name.path in paths or is_deleted(name.path, name.disk)])
 
 
 def list_names(ledger: Ledger) -> dict[str, tuple[Path, ...]]:

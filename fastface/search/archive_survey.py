@@ -62,7 +62,7 @@ def survey(
     Args:
         context: Run context.
         references: References from photos.
-        records: All videos to search.
+        records: All videos to search; the results of their probes are read when they are needed.
         archive: The tracks of all videos.
 
     Raises:
@@ -90,8 +90,8 @@ def _survey_tracks(
 ) -> Searcher:
     """Open a searcher that decides whole tracks."""
     config, usual = context.config, context.networks.models.thresholds.impostors
-    found = list(Searcher(context, references, context.limits, archive).indexes(records))
-    names = {record.video_id for record, _ in found}
+    found = Searcher(context, references, context.limits, archive).list_indexed(records)
+    names = {record.video_id for record in found}
     observed = observe_archive(context, references, archive.blocks(names))
     model, cohort, num_tracks = observed.model, observed.cohort, observed.num_tracks
     num_targets = references.num_targets
@@ -104,11 +104,12 @@ def _survey_tracks(
     in_film = in_shot = 0
     # Only a video with a certain track, by evidence or by decision, adds to what is known before the search.
     certain = find_videos(archive.blocks(names), model, rule.in_shot, rule.anywhere, context.interruption.check)
-    for record, index in found:
+    for record in found:
         if record.video_id not in certain and not (decisions and decisions.concern(record.video_id)):
             continue
         context.interruption.check()
-        tracks, decided = index.tracks(), _find_decided(record, index, decisions)
+        index = VideoIndex(context.out.index, record.video_id)
+        tracks, decided = index.tracks(), _find_decided(context, record, index, decisions)
         by_user = None if decided is None else decided.by_track(index.faces(), tracks)
         evidence, decision = weigh_and_decide(tracks, model, limits, by_user)
         in_film, in_shot = in_film + decision.in_film, in_shot + decision.in_shot
@@ -183,12 +184,16 @@ def _growth_rule(config: Config, rule: TrackRule, margin: float) -> GrowthRule:
     )
 
 
-def _find_decided(record: VideoRecord, index: VideoIndex, decisions: Decisions | None) -> DecidedFaces | None:
+def _find_decided(
+    context: RunContext, record: VideoRecord, index: VideoIndex, decisions: Decisions | None
+) -> DecidedFaces | None:
     """Find the user's decisions on the faces of the index of a video; None if there are none."""
-    assert record.info is not None
     if decisions is None or not decisions.concern(record.video_id):
         return None
-    return decisions.find(record.video_id, index.faces(), is_film=record.info.is_film)
+    whole = context.ledger.video(record.video_id)
+    assert whole is not None, record.video_id
+    assert whole.info is not None, record.video_id
+    return decisions.find(record.video_id, index.faces(), is_film=whole.info.is_film)
 
 
 def _note_decisions(context: RunContext, decisions: Decisions) -> None:

@@ -195,11 +195,12 @@ def open_decisions(context: RunContext, gallery: Gallery, records: Iterable[Vide
         FaceIndexError: The file of decisions or the index is damaged.
         InterruptError: The user stopped the command.
     """
-    known = {record.video_id: record for record in records}
+    known = {record.video_id for record in records}
 
     def read_video(video_id: str) -> IndexedVideo | None:
         context.interruption.check()
-        record, index = known.get(video_id), VideoIndex(context.out.index, video_id)
+        index = VideoIndex(context.out.index, video_id)
+        record = context.ledger.video(video_id) if video_id in known else None
         if record is None or record.info is None or not index.faces_path.exists():
             return None
         return IndexedVideo(index.faces(), index.metadata()["contract"], record.info.is_film)

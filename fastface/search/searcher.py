@@ -145,14 +145,14 @@ class Searcher:
         """Yield the findings of videos that have an index, one at a time.
 
         Args:
-            records: The videos.
+            records: The videos; the results of their probes are read when they are needed.
             with_empty: True for the videos without a hit and a near miss too; most of them are then not read at all.
         """
         wanted = None if with_empty else self._find_candidates(records)
         for record in records:
-            is_wanted = record.video_id in (self._archive if wanted is None else wanted)
-            if record.info is not None and is_wanted:
-                yield self._find(record, record.info)
+            if self._has_index(record) and (wanted is None or record.video_id in wanted):
+                whole, info = self._read_probe(record)
+                yield self._find(whole, info)
 
     def _find_candidates(self, records: Iterable[VideoRecord]) -> set[str] | None:
         """Return the videos that may have a hit or a near miss, by the tracks of all videos; None if any may have one.
@@ -170,16 +170,16 @@ class Searcher:
         others = decided | self._ledger.closer_videos()
         return found | {name for name in others if name in self._archive}
 
-    def indexes(self, records: Iterable[VideoRecord]) -> Iterator[tuple[VideoRecord, VideoIndex]]:
-        """Yield the index of each video that has one. The caller must leave out dense scans of earlier searches.
+    def list_indexed(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
+        """List the videos that have an index. The caller must leave out dense scans of earlier searches.
 
         Raises:
             ModelError: A video was scanned with another recogniser than the gallery was made with.
         """
-        for record in records:
-            if record.info is not None and record.video_id in self._archive:
-                self._sampling(record)
-                yield record, self._index(record)
+        found = list(filter(self._has_index, records))
+        for record in found:
+            self._check_contract(record)
+        return found
 
     def comparable(self, records: Iterable[VideoRecord]) -> list[VideoRecord]:
         """Return the videos without those that were embedded by another recogniser."""
@@ -197,17 +197,30 @@ class Searcher:
         frames around each boundary of a span.
         """
         for record in records:
-            if record.info is None or record.video_id not in self._archive:
+            if not self._has_index(record):
                 continue
             sampling = self._sampling(record)
+            if not sampling.keyframes and (sampling.period is None or not self._spans.exact):
+                continue
+            _, info = self._read_probe(record)
             if sampling.keyframes:
-                units = self._missing(record, Sampling(sampling.period), self._near_keyframes(record, record.info))
+                units = self._missing(record, Sampling(sampling.period), self._near_keyframes(record, info))
                 if units:
-                    yield from ((record.info, unit) for unit in units)
+                    yield from ((info, unit) for unit in units)
                     continue
             if self._spans.exact and sampling.period is not None:
-                units = self._missing(record, Sampling(None), self._unsure(record, record.info, sampling.period))
-                yield from ((record.info, unit) for unit in units)
+                units = self._missing(record, Sampling(None), self._unsure(record, info, sampling.period))
+                yield from ((info, unit) for unit in units)
+
+    def _has_index(self, record: VideoRecord) -> bool:
+        return bool(record.num_units) and record.video_id in self._archive
+
+    def _read_probe(self, record: VideoRecord) -> tuple[VideoRecord, VideoInfo]:
+        """Return the whole record of a video with an index, and the result of its probe."""
+        whole = self._ledger.video(record.video_id)
+        assert whole is not None, record.video_id
+        assert whole.info is not None, record.video_id
+        return whole, whole.info
 
     def _missing(self, record: VideoRecord, sampling: Sampling, wanted: Iterable[Interval]) -> list[Unit]:
         """List the parts of the wanted stretches that were not scanned with a sampling; lost ones are not tried again.
@@ -340,13 +353,16 @@ class Searcher:
         Raises:
             ModelError: The video was scanned with another recogniser than the gallery's.
         """
+        self._check_contract(record)
+        return read_sampling(self._archive.metadata(record.video_id))
+
+    def _check_contract(self, record: VideoRecord) -> None:
         metadata = self._archive.metadata(record.video_id)
         if metadata["contract"] != self._references.gallery.contract:
             raise ModelError(
                 f"{record.video_id!r} was scanned with the recogniser {metadata['recogniser']!r}; the targets were "
                 "made with another one: choose the first one with --models and --pack, or scan again"
             )
-        return read_sampling(metadata)
 
     def _video(self, record: VideoRecord, info: VideoInfo, *, exact: bool) -> VideoFaces:
         """Read a video's faces and tracks; with `exact` also the stretches of every frame."""

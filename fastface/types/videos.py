@@ -3,8 +3,10 @@
 Decoders, scheduler and index use them. Times are `Fraction`s, so that cells and units have exact edges.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
@@ -213,6 +215,11 @@ class FrameCounts:
 
     def __add__(self, other: "FrameCounts") -> "FrameCounts":
         return FrameCounts(**{name: getattr(self, name) + getattr(other, name) for name in _COUNTS})
+
+    @classmethod
+    def sum_up(cls, counted: Collection["FrameCounts"]) -> "FrameCounts":
+        """Return the sums of many counts: adding the counts of 100,000 videos one by one takes a second."""
+        return FrameCounts(**{name: sum(map(attrgetter(name), counted)) for name in _COUNTS})
 
     def select_counts(self) -> dict[str, int]:
         """Return {name of a count: count}, without the fields of a subclass."""

@@ -11,13 +11,15 @@ import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from fastface.errors import ConfigError
 from fastface.names import file_name
 from fastface.types import VideoInfo
 from fastface.video.containers.magic import starts_like_film
+from fastface.video.stamps import format_stamp
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -170,6 +172,7 @@ _PATTERN = re.compile(r"%0?\d*d")
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://")
 _DIGITS = re.compile(r"(\d+)")
 _DIGEST_LENGTH = 8
+_PATH_DIGEST = re.compile(rf"\.[0-9a-f]{{{_DIGEST_LENGTH}}}")
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
 
@@ -182,11 +185,13 @@ class VideoFile:
         path: The file; the folder or the `%04d` pattern of an image sequence. Absolute.
         video_id: Name in OUT, unique in a run.
         sequence: True for an image sequence.
+        stamp: Its stamp when it was found (`stamps`); empty if nobody has read it, and for an image sequence.
     """
 
     path: Path
     video_id: str
     sequence: bool = False
+    stamp: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +254,8 @@ class _FoundFiles:
         return tuple(LeftOut(why, count, tuple(self._paths[why])) for why, count in self._counts.items() if count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    path: Path
+class _Candidate(NamedTuple):
+    path: str  # a `Path` of each file takes longer than all other steps
     relative: str
     sequence: bool = False
 
@@ -281,23 +285,24 @@ def discover(inputs: Sequence[str | Path], exclude: Path) -> Discovery:
         raise ConfigError(faults)
     unique = list(_unique(candidates, found))
     here = Path.cwd()  # one system call for all
-    paths = [here / candidate.path for candidate in unique]
-    wanted = [file_name(candidate.relative.replace(os.sep, "__")) for candidate in unique]
+    paths = [here / candidate.path for candidate, _ in unique]
+    wanted = [file_name(candidate.relative.replace(os.sep, "__")) for candidate, _ in unique]
     names = unique_names([(name, str(path)) for name, path in zip(wanted, paths, strict=True)])
-    videos = [VideoFile(path, name, c.sequence) for c, path, name in zip(unique, paths, names, strict=True)]
-    return Discovery(tuple(videos), tuple(found.skipped), found.left_out)
+    files = zip(unique, paths, names, strict=True)
+    videos = tuple(VideoFile(path, name, candidate.sequence, stamp) for (candidate, stamp), path, name in files)
+    return Discovery(videos, tuple(found.skipped), found.left_out)
 
 
 def _candidates(text: str, found: _FoundFiles, *, in_list: bool = False) -> list[_Candidate]:
     path = Path(text)
     if text and os.path.lexists(path):
-        return list(_below(path, found)) if path.is_dir() else [_Candidate(path, path.name)]
+        return list(_below(path, found)) if path.is_dir() else [_Candidate(str(path), path.name)]
     if text.startswith("@") and not in_list:
         lines = _lines(Path(text[1:]))
         return [candidate for line in lines for candidate in _candidates(line, found, in_list=True)]
     if _PATTERN.search(path.name) and path.parent.is_dir():
         if any(_pattern_files(path)):
-            return [_Candidate(path, path.name, sequence=True)]
+            return [_Candidate(str(path), path.name, sequence=True)]
         raise ConfigError(f"{text!r}: no picture matches this pattern")
     # `Path.glob` accepts no absolute pattern.
     matches = sorted(glob.glob(text, recursive=True), key=_natural)  # noqa: PTH207
@@ -318,7 +323,7 @@ def _match(path: Path, found: _FoundFiles) -> list[_Candidate]:
     if any(_is_system(folder) for folder in path.parents):
         found.leave_out(SYSTEM, path.parent, [path.name])
         return []
-    return list(_below(path, found)) if path.is_dir() else [_Candidate(path, path.name)]
+    return list(_below(path, found)) if path.is_dir() else [_Candidate(str(path), path.name)]
 
 
 def _is_output(folder: Path, exclude: Path) -> bool:
@@ -353,12 +358,13 @@ def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
         folders[:] = [name for name in shown if not _is_system(here / name)]
         names = sorted((name for name in files if not name.startswith(".")), key=_natural)
         videos = [name for name in names if _is_video(here, name)]
+        start = str(here / "_")[:-1]
         for name in videos:
-            yield _Candidate(here / name, prefix + name)
+            yield _Candidate(start + name, prefix + name)
         pictures = [name for name in names if _suffix(name) in IMAGE_SUFFIXES]
         is_sequence = bool(pictures) and not videos and not folders
         if is_sequence:
-            yield _Candidate(here, here.resolve().name if relative == "." else relative, sequence=True)
+            yield _Candidate(str(here), here.resolve().name if relative == "." else relative, sequence=True)
         _leave_out(here, set(names) - set(videos) - set(pictures if is_sequence else ()), found)
 
 
@@ -392,26 +398,28 @@ def _unreadable(error: OSError, found: _FoundFiles) -> None:
     found.skip(Path(os.fsdecode(error.filename)), f"cannot be read: {error.strerror}", is_fault=True)
 
 
-def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[_Candidate]:
-    """Yield regular files, each once even if it has several names. Pipes and devices would block the process."""
-    seen: dict[tuple[int, int, str], Path] = {}
+def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[tuple[_Candidate, str]]:
+    """Yield regular files with their stamps, each once even if it has several names. Pipes would block the process."""
+    seen: dict[tuple[int, int, str], str] = {}
     for candidate in candidates:
-        name = candidate.path.name if candidate.sequence and not candidate.path.is_dir() else ""
+        path, folder, name = candidate.path, candidate.path, ""
+        if candidate.sequence and not Path(path).is_dir():
+            folder, name = str(Path(path).parent), Path(path).name
         try:
-            status = (candidate.path.parent if name else candidate.path).stat()
+            status = os.stat(folder)  # noqa: PTH116 - a path takes longer than the call
         except OSError as error:
-            found.skip(candidate.path, f"cannot be read: {error.strerror}", is_fault=True)
+            found.skip(Path(path), f"cannot be read: {error.strerror}", is_fault=True)
             continue
         if not candidate.sequence and not stat.S_ISREG(status.st_mode):
-            found.skip(candidate.path, "not a regular file")
+            found.skip(Path(path), "not a regular file")
             continue
         identity = (status.st_dev, status.st_ino, name)
         if identity in seen:
             first = seen[identity]
-            found.skip(candidate.path, f"the same file as {str(first)!r}", original=first.absolute())
+            found.skip(Path(path), f"the same file as {first!r}", original=Path(first).absolute())
             continue
-        seen[identity] = candidate.path
-        yield candidate
+        seen[identity] = path
+        yield candidate, ("" if candidate.sequence else format_stamp(status))
 
 
 def unique_names(wanted: Sequence[tuple[str, str]], known: Iterable[str] = ()) -> list[str]:
@@ -426,14 +434,15 @@ def unique_names(wanted: Sequence[tuple[str, str]], known: Iterable[str] = ()) -
         known: Names in OUT that other videos have.
     """
     starts = [_without_path_digest(name, absolute) for name, absolute in wanted]
-    counts = Counter(map(casefold_name, starts))
+    folded = list(map(casefold_name, starts))
+    counts = Counter(folded)
     taken = set(map(casefold_name, known))
     names = []
-    for (name, absolute), start in zip(wanted, starts, strict=True):
-        unique = with_path_digest(start, absolute) if counts[casefold_name(start)] > 1 else name
-        while casefold_name(unique) in taken:
+    for (name, absolute), start, one in zip(wanted, starts, folded, strict=True):
+        unique = with_path_digest(start, absolute) if counts[one] > 1 else name
+        while (key := casefold_name(unique)) in taken:
             unique = with_path_digest(unique, absolute)
-        taken.add(casefold_name(unique))
+        taken.add(key)
         names.append(unique)
     return names
 
@@ -452,6 +461,8 @@ def with_path_digest(name: str, absolute: str) -> str:
 
 
 def _without_path_digest(name: str, absolute: str) -> str:
+    if not _PATH_DIGEST.fullmatch(name, max(0, len(name) - _DIGEST_LENGTH - 1)):
+        return name  # a digest a file takes longer
     start = name[: -_DIGEST_LENGTH - 1]
     return start if name == with_path_digest(start, absolute) else name
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from fastface.errors import InputError
 from fastface.video.discover import is_sequence, sequence_files
+from fastface.video.stamps import format_stamp, read_size
 
 _BLOCK_BYTES = 65536
 _END_BYTES = 1 << 20
@@ -91,22 +92,11 @@ def read_stamp(path: Path) -> str:
         InputError: The file cannot be read.
     """
     parts = _list_parts(path)
-    times = [f"{part.status.st_mtime_ns}-{part.status.st_ctime_ns}" for part in parts]
     if not any(part.name for part in parts):
-        return f"{_num_bytes(parts)}-{times[0]}"
+        return format_stamp(parts[0].status)
+    times = [f"{part.status.st_mtime_ns}-{part.status.st_ctime_ns}" for part in parts]
     listed = _describe_sizes(parts) + "\n".join(times).encode()
     return f"{_num_bytes(parts)}-sequence-{hashlib.sha256(listed).hexdigest()[:_START_DIGITS]}"
-
-
-def read_size(text: str) -> int:
-    """Return the bytes of the video with this fingerprint or stamp; -1 for an empty text."""
-    size = text.partition("-")[0]
-    return int(size) if size.isdecimal() else -1
-
-
-def was_written(before: str, now: str) -> bool:
-    """Return whether a file was written between two stamps. A link, a move or other permissions are no writing."""
-    return before.rpartition("-")[0] != now.rpartition("-")[0]
 
 
 def is_unchanged(path: Path, content: str, stamp: str) -> bool:

@@ -1,7 +1,6 @@
 """`--decoder`: what decoded each video, and why, reaches run.json; an index says by which it was asked for."""
 
 import json
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from cartoon_tools import Cartoon
 from cli_tools import fastface
 from places import FAKE_NVDEC
 
-from fastface.index.records import UnitRecord, VideoRecord
+from fastface.index.records import UNIT_SUMS, UnitRecord, UnitSummary, VideoSummary
 from fastface.runtime.context import _outcome
 from fastface.video.nvdec import is_installed
 
@@ -51,12 +50,13 @@ def test_an_unknown_decoder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_video_of_several_units_names_all_that_decoded_it() -> None:
-    left = replace(UNIT, key="000001", decoder="pyav", decoder_reason="the card failed")
-    lost = replace(UNIT, key="000002", decoder="", lost="failed: x")
-    record = VideoRecord("a.mp4", Path("a.mp4"), "print", "key", "done")
-    video = _outcome(record, [UNIT, left, left, lost], fresh=False)
+    nothing = (0,) * len(UNIT_SUMS)
+    card, left = UnitSummary(nothing, {}, "nvdec", ""), UnitSummary(nothing, {}, "pyav", "the card failed")
+    lost = UnitSummary(nothing, {}, "", "")
+    done = VideoSummary("a.mp4", Path("a.mp4"), state="done")
+    video = _outcome(done._replace(units=(card, left, left, lost)), fresh=False)
     assert (video.decoder, video.decoder_reason) == ("nvdec+pyav", "the card failed")
-    assert (_outcome(record, [], fresh=False).decoder, _outcome(record, [], fresh=False).decoder_reason) == ("", "")
+    assert (_outcome(done, fresh=False).decoder, _outcome(done, fresh=False).decoder_reason) == ("", "")
 
 
 def test_records_come_back_as_they_were_written() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 from fastface.review.nights.night_record import NightRecord
 from fastface.review.nights.night_report import Comparison, compare_night
 from fastface.runtime.run_report import RunResult, VideoOutcome
@@ -14,9 +14,9 @@ from fastface.video.discover import Skipped
 EVENING, MORNING = "2026-03-01T22:00:00+00:00", "2026-03-02T06:00:00+00:00"
 
 
-def record(name: str, state: str = "done", print_: str = "p1", reason: str = "", key: str = "key") -> VideoRecord:
+def record(name: str, state: str = "done", print_: str = "p1", reason: str = "", key: str = "key") -> VideoSummary:
     """A row of the ledger."""
-    return VideoRecord(name, Path("/films") / name, print_, key, state, reason)
+    return VideoSummary(name, Path("/films") / name, print_, key, state, reason)
 
 
 def span(video: str, person: str, start: float, end: float) -> Span:
@@ -25,7 +25,7 @@ def span(video: str, person: str, start: float, end: float) -> Span:
 
 
 def result(
-    videos: Sequence[VideoRecord],
+    videos: Sequence[VideoSummary],
     spans: Sequence[Span] = (),
     *,
     command: str = "run",
@@ -48,7 +48,7 @@ def result(
 
 
 def night(
-    before: NightRecord, videos: Sequence[VideoRecord], spans: Sequence[Span] = (), *, ended: str = "", **more: object
+    before: NightRecord, videos: Sequence[VideoSummary], spans: Sequence[Span] = (), *, ended: str = "", **more: object
 ) -> Comparison:
     """One night: the run begins, and its folder is compared with the last report."""
     done = result(videos, spans, **more)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def night(
     return compare_night(begun, videos, done, started=begun.begun[-1], finished=MORNING, ended=ended)
 
 
-def _outcome(video: VideoRecord) -> VideoOutcome:
+def _outcome(video: VideoSummary) -> VideoOutcome:
     state = "cancelled" if video.state == "scanning" else video.state
     return VideoOutcome(
         path=video.path, id=video.video_id, state=state, reason=video.reason, coverage=1.0, duration=10.0, sampled=50,

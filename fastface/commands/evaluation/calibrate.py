@@ -26,6 +26,7 @@ from fastface.gallery.thresholds import ComparisonCounts, allowed_rate, counted_
 from fastface.gallery.track_voting import EvidenceModel
 from fastface.gallery.trials import PhotoTrials, Trials, join_trials, photo_trials, track_trials
 from fastface.impostors import ImpostorDistribution
+from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext, open_context
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.events.observer import Observer
@@ -273,15 +274,15 @@ def _archive_evidence(context: RunContext, gallery: Gallery, warnings: tuple[str
     references, usual = _references(gallery), context.networks.models.thresholds.impostors
     archive = context.track_archive()
     searcher = Searcher(context, references, context.limits, archive)
-    indexes = list(searcher.indexes(searcher.comparable(context.answered_records())))
-    observed = observe_archive(context, references, archive.blocks({record.video_id for record, _ in indexes}))
+    records = searcher.list_indexed(searcher.comparable(context.answered_records(with_info=False)))
+    observed = observe_archive(context, references, archive.blocks({record.video_id for record in records}))
     model, num_tracks = observed.model, observed.num_tracks
     rule = build_rule(context.config, usual, ComparisonCounts(num_tracks * references.num_targets))
     labels = [target.label for target in gallery.targets]
     videos = []
-    for record, index in indexes:
+    for record in records:
         context.interruption.check()
-        tracks = index.tracks()
+        tracks = VideoIndex(context.out.index, record.video_id).tracks()
         decision = decide_tracks(tracks, model.weigh(tracks.embedding, rule.in_shot), rule, context.limits.margin)
         evidence = model.by_photos(tracks.embedding)
         videos.append(track_trials(record.video_id, tracks, evidence, decision.owner, labels))

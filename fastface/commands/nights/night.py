@@ -11,7 +11,7 @@ from pathlib import Path
 from fastface.errors import LockedError
 from fastface.failpoints import fail_point
 from fastface.files import write_atomic
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 from fastface.review.nights.night_record import NightRecord
 from fastface.review.nights.night_report import (
     NIGHT,
@@ -56,7 +56,7 @@ class Night:
         if self._started not in record.begun:
             record.begin(self._started).save(context.out.nights)
 
-    def write(self, context: RunContext, result: RunResult, *, ended: str = "") -> None:
+    def write(self, context: RunContext, result: RunResult, videos: Sequence[VideoSummary], *, ended: str = "") -> None:
         """Compare OUT with the last report, and write the new one; a finished run is then the last one.
 
         Sets `result.known`. Prints the news if there is an earlier report.
@@ -64,12 +64,13 @@ class Night:
         Args:
             context: The open output folder.
             result: The result, with its videos.
+            videos: All videos of the ledger.
             ended: Why the run ended early; empty if it finished.
 
         Raises:
             SpaceError: No space is left.
         """
-        out, videos = context.out, context.records()
+        out = context.out
         before = NightRecord.load(out.nights)
         found = shown = _compare(before, videos, result, self._started, ended)
         start = result.started.isoformat(timespec="seconds")
@@ -146,7 +147,7 @@ def list_night_files(out: OutputFolder) -> list[Path]:
 
 
 def _compare(
-    record: NightRecord, videos: Sequence[VideoRecord], result: RunResult, started: str, ended: str
+    record: NightRecord, videos: Sequence[VideoSummary], result: RunResult, started: str, ended: str
 ) -> Comparison:
     finished = (result.started + timedelta(seconds=result.seconds)).isoformat(timespec="seconds")
     return compare_night(record, videos, result, started=started, finished=finished, ended=ended)

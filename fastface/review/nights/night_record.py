@@ -28,17 +28,16 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 
-_VERSION = 1
+_VERSION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class KnownVideo:
+class KnownVideo(NamedTuple):
     """A video as the last report had it."""
 
     state: str  # a final state of a video
@@ -94,7 +93,7 @@ class NightRecord:
         return cls(
             reported=stored["reported"],
             begun=tuple(stored["begun"]),
-            videos={name: KnownVideo(**one) for name, one in stored["videos"].items()},
+            videos={name: KnownVideo(*one) for name, one in stored["videos"].items()},
             inputs=stored["inputs"],
             exports=frozenset(stored["exports"]),
             sightings=sightings,
@@ -106,14 +105,25 @@ class NightRecord:
         Raises:
             SpaceError: No space is left.
         """
-        stored = {"schema_version": _VERSION, **asdict(self), "exports": sorted(self.exports)}
+        stored = {
+            "schema_version": _VERSION,
+            "reported": self.reported,
+            "begun": self.begun,
+            "videos": self.videos,  # a list each: there may be 100,000
+            "inputs": self.inputs,
+            "exports": sorted(self.exports),
+            "sightings": {
+                person: {video: asdict(spans) for video, spans in videos.items()}
+                for person, videos in self.sightings.items()
+            },
+        }
         write_atomic(path, json.dumps(stored) + "\n", private=True)
 
     def begin(self, started: str) -> "NightRecord":
         """Return the record with the start of another run."""
         return replace(self, begun=(*self.begun, started))
 
-    def knows_failure(self, video: VideoRecord) -> bool:
+    def knows_failure(self, video: VideoSummary) -> bool:
         """Return whether the last report had this failure: the same state of an unchanged file.
 
         A file without a fingerprint is unchanged if the reason is the same, as "Permission denied".
@@ -123,7 +133,7 @@ class NightRecord:
             return False
         return bool(video.fingerprint) or known.reason == video.reason
 
-    def knows_span(self, person: str, video: VideoRecord, start: float, end: float) -> bool:
+    def knows_span(self, person: str, video: VideoSummary, start: float, end: float) -> bool:
         """Return whether a reported span of the person in the unchanged video overlaps this span, in seconds.
 
         A video that was still being written then has grown since: its reported spans are still known.
@@ -133,7 +143,7 @@ class NightRecord:
             return False
         return any(before < end and start < after for before, after in known.spans)
 
-    def replace_videos(self, videos: Iterable[VideoRecord]) -> dict[str, KnownVideo]:
+    def replace_videos(self, videos: Iterable[VideoSummary]) -> dict[str, KnownVideo]:
         """Return the entries of these videos now; a video that waits for its scan keeps its entry."""
         now = {}
         for video in videos:

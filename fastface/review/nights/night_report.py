@@ -8,10 +8,10 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fastface.files import write_atomic
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 from fastface.index.video_state import SEARCHED_STATES
 from fastface.names import valid_text
 from fastface.review.nights.night_record import KnownSpans, NightRecord, read_versioned
@@ -22,12 +22,14 @@ NIGHT, NIGHT_TEXT = "night.json", "night.txt"
 """Names of the report in OUT: all of it as an object, and a text that fits into a mail."""
 
 _VERSION = 1
+_NO_VIDEOS = '\n  "new_videos": []'
+"""Place of the new videos in night.json; no text in it can contain this line break."""
+
 _UNFINISHED = ("scanning", "unstable")
 """States of videos that are left for the next run: neither news nor failures."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewVideo:
+class NewVideo(NamedTuple):
     """A video that was searched since the last report."""
 
     video: str  # name in OUT
@@ -141,7 +143,11 @@ class NightReport:
         Raises:
             SpaceError: No space is left.
         """
-        write_atomic(out / NIGHT, json.dumps({"schema_version": _VERSION, **asdict(self)}, indent=2) + "\n")
+        stored = {"schema_version": _VERSION, **asdict(replace(self, new_videos=()))}
+        text = json.dumps(stored, indent=2)
+        if videos := ",\n    ".join(map(_format_video, self.new_videos)):  # 100,000 after the first scan
+            text = text.replace(_NO_VIDEOS, f"{_NO_VIDEOS[:-1]}\n    {videos}\n  ]", 1)
+        write_atomic(out / NIGHT, f"{text}\n")
 
     def without_videos(self, names: Collection[str]) -> "NightReport":
         """Return the report without some videos, by their names in OUT."""
@@ -177,7 +183,7 @@ class Comparison:
 
 def compare_night(
     record: NightRecord,
-    videos: Sequence[VideoRecord],
+    videos: Sequence[VideoSummary],
     result: RunResult,
     *,
     started: str,
@@ -249,35 +255,40 @@ def list_left(result: RunResult) -> Iterable[LeftVideo]:
             yield LeftVideo(path, path, item.left_state, item.reason)
 
 
+def _format_video(video: NewVideo) -> str:
+    """Convert a new video to the lines of `json.dumps` with `indent=2`, which is slow for 100,000 videos."""
+    fields = json.dumps(video._asdict(), separators=(",\n      ", ": "))
+    return f"{{\n      {fields[1:-1]}\n    }}"
+
+
 def _make_failure(
     kind: Literal["video", "input", "export"],
     what: str = "",
     path: Path | str = "",
-    video: VideoRecord | None = None,
+    video: VideoSummary | None = None,
     reason: str = "",
 ) -> NightFailure:
     state, why = ("", reason) if video is None else (video.state, video.reason)
     return NightFailure(kind, valid_text(what), valid_text(str(path)), state, valid_text(why))
 
 
-def _list_new_videos(record: NightRecord, videos: Iterable[VideoRecord]) -> Iterable[NewVideo]:
+def _list_new_videos(record: NightRecord, videos: Iterable[VideoSummary]) -> Iterable[NewVideo]:
     for video in videos:
         if video.state in _UNFINISHED or video.state not in SEARCHED_STATES:
             continue
         known = record.videos.get(video.video_id)
         if known is None or (known.state, known.fingerprint) != (video.state, video.fingerprint):
-            duration = None if video.info is None or video.info.duration is None else float(video.info.duration)
             yield NewVideo(
                 valid_text(video.video_id),
                 valid_text(str(video.path)),
                 video.state,
-                None if duration is None else round(duration, 3),
+                None if video.duration is None else round(video.duration, 3),
                 "" if known is None else known.state,
             )
 
 
 def _list_sightings(
-    record: NightRecord, videos: Mapping[str, VideoRecord], spans: Iterable[Span]
+    record: NightRecord, videos: Mapping[str, VideoSummary], spans: Iterable[Span]
 ) -> tuple[Sighting, ...]:
     found: dict[str, list[NewSpan]] = {}
     for span in spans:
@@ -296,7 +307,7 @@ def _sum_seconds(spans: Iterable[NewSpan]) -> float:
 
 
 def _group_spans(
-    videos: Mapping[str, VideoRecord], spans: Iterable[Span], labels: Iterable[str]
+    videos: Mapping[str, VideoSummary], spans: Iterable[Span], labels: Iterable[str]
 ) -> dict[str, dict[str, KnownSpans]]:
     """Return the spans of each searched person for the record; persons without a span have an empty entry."""
     found: dict[str, dict[str, list[tuple[float, float]]]] = {label: {} for label in labels}

@@ -16,7 +16,7 @@ from typing import Any
 from fastface.csv_cells import read_csv
 from fastface.errors import ConfigError
 from fastface.index.ledger import Ledger
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 from fastface.names import text_cell, valid_text
 from fastface.runtime.run_report import find_answer_record
 from fastface.search.questions import read_questions
@@ -165,7 +165,7 @@ def _build(
     target_places = {label: place for place, label in enumerate(targets)}
     questions = read_questions((label for label in run["where"] if label not in persons), persons)
     outcomes = {str(video["id"]): video for video in run["videos"]}
-    records = {valid_text(record.video_id): record for record in ledger.videos()}
+    records = {valid_text(record.video_id): record for record in ledger.summarize_videos()}
     named = {text_cell(name): name for name in (*records, *outcomes)}
     ids = sorted({*outcomes, *(str(span["video"]) for span in spans), *(named[video] for video, *_ in near_misses)})
     video_places = {video_id: place for place, video_id in enumerate(ids)}
@@ -220,11 +220,10 @@ def _iterate_rows(path: Path, digest: "hashlib._Hash") -> Iterator[tuple[str, ..
             yield row
 
 
-def _read_video(video_id: str, outcome: Mapping[str, Any] | None, record: VideoRecord | None) -> ReportVideo:
-    info = None if record is None else record.info
+def _read_video(video_id: str, outcome: Mapping[str, Any] | None, record: VideoSummary | None) -> ReportVideo:
     duration = None if outcome is None else outcome["duration"]
-    if duration is None and info is not None and info.duration is not None:
-        duration = float(info.duration)
+    if duration is None and record is not None:
+        duration = record.duration
     if record is not None and outcome is None:
         outcome = {"state": record.state, "reason": record.reason}
     return ReportVideo(
@@ -234,8 +233,8 @@ def _read_video(video_id: str, outcome: Mapping[str, Any] | None, record: VideoR
         state="done" if outcome is None else str(outcome["state"]),
         reason="" if outcome is None else str(outcome["reason"]),
         duration=duration,
-        player_offset=0.0 if info is None else round(float(info.player_offset), 3),
-        is_film=info is None or info.is_film,
+        player_offset=0.0 if record is None else round(record.player_offset, 3),
+        is_film=record is None or record.is_film,
     )
 
 

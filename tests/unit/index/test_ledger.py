@@ -7,7 +7,7 @@ from pathlib import Path
 from index_tools import INFO
 
 from fastface.index.ledger import Ledger
-from fastface.index.records import UnitRecord, VideoRecord, VideoState
+from fastface.index.records import UNIT_SUMS, UnitRecord, UnitSummary, VideoRecord, VideoState, VideoSummary
 
 
 def unit(key: str, *, dense: bool = False, portraits: int = 0) -> UnitRecord:
@@ -30,15 +30,48 @@ def filled(path: Path) -> Ledger:
     return ledger
 
 
-def test_videos_with_their_units_are_those_of_single_calls(tmp_path: Path) -> None:
+def test_summaries_have_the_facts_of_the_whole_records(tmp_path: Path) -> None:
     with filled(tmp_path / "state.sqlite") as ledger:
-        found = list(ledger.iterate_videos())
-        assert [record.video_id for record, _ in found] == ["a.mp4", "b.mp4", "failed.mp4", "waiting.mp4"]
-        assert [record for record, _ in found] == ledger.videos()
-        assert [record for record, _ in found] == [ledger.video(record.video_id) for record, _ in found]
-        assert [units for _, units in found] == [[*ledger.units(record.video_id).values()] for record, _ in found]
-        assert [len(units) for _, units in found] == [2, 3, 0, 0]
-        assert [record.video_id for record, _ in ledger.iterate_videos({"b.mp4", "unknown.mp4"})] == ["b.mp4"]
+        info = replace(
+            INFO, duration=Fraction(10, 3), player_offset=Fraction(1, 25), sound_end=Fraction(5), is_film=False
+        )
+        ledger.put_video(VideoRecord("c.mp4", Path("/films/c.mp4"), "1-4-c", "key", "partial", "cut", 0.5, info, 1))
+        ledger.put_unit("c.mp4", replace(unit("000000"), sampled=9, faces=4, damaged=2, seconds={"decode": 0.1}))
+        found = ledger.summarize_videos()
+        names = ["a.mp4", "b.mp4", "c.mp4", "failed.mp4", "waiting.mp4"]
+        assert [video.video_id for video in found] == names
+        for video, record in zip(found, ledger.videos(), strict=True):
+            assert video[:7] == (*(getattr(record, name) for name in VideoSummary._fields[:7]),)
+            probed = record.info
+            assert video.duration == (float(probed.duration) if probed and probed.duration else None)
+            assert video.player_offset == (float(probed.player_offset) if probed else 0.0)
+            assert video.is_film == (probed is None or probed.is_film)
+            assert video.units == tuple(
+                UnitSummary(
+                    tuple(getattr(one, name) for name in UNIT_SUMS), one.seconds, one.decoder, one.decoder_reason
+                )
+                for one in ledger.units(video.video_id).values()
+            )
+        assert [len(video.units) for video in found] == [2, 3, 1, 0, 0]
+        assert [video.remarkable for video in found] == [None, None, info, None, None]
+
+
+def test_the_paths_of_a_video_are_one_object(tmp_path: Path) -> None:
+    with filled(tmp_path / "state.sqlite") as ledger:
+        first, again = ledger.videos(), ledger.summarize_videos()
+        assert [one.path is other.path for one, other in zip(first, again, strict=True)] == [True] * 4
+
+
+def test_the_number_of_statements_does_not_grow_with_the_videos(tmp_path: Path) -> None:
+    """A query a video took most of the time of a run that had nothing to do."""
+    with filled(tmp_path / "state.sqlite") as ledger:
+        statements: list[str] = []
+        ledger._database.set_trace_callback(statements.append)
+        ledger.put_waiting({f"{number}.mp4": Path(f"/films/{number}.mp4") for number in range(3000)})
+        ledger.videos(with_info=False)
+        assert len(ledger.summarize_videos()) == 3003
+        reads = [statement for statement in statements if not statement.startswith("INSERT")]
+        assert len(reads) == 5, reads  # BEGIN, DELETE, COMMIT and two queries
 
 
 def test_videos_without_the_facts_of_their_probes(tmp_path: Path) -> None:
@@ -77,8 +110,8 @@ def test_a_ledger_can_be_written_while_its_videos_are_iterated(tmp_path: Path) -
     with Ledger(tmp_path / "state.sqlite") as ledger:
         ledger.put_waiting({f"{number:04d}.mp4": Path(f"/films/{number}") for number in range(count)})
         seen = []
-        for record, _ in ledger.iterate_videos():
-            seen.append(record.video_id)
+        for (video_id,) in ledger._iterate("SELECT video_id FROM videos ORDER BY video_id"):
+            seen.append(video_id)
             if len(seen) % 1000 == 1:
-                ledger.put_unit(record.video_id, unit("000000"))
+                ledger.put_unit(video_id, unit("000000"))
         assert seen == [f"{number:04d}.mp4" for number in range(count)]

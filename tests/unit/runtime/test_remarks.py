@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from index_tools import plain_info
 
-from fastface.index.records import VideoRecord
+from fastface.index.ledger import Ledger
+from fastface.index.records import VideoRecord, VideoSummary
 from fastface.runtime.remarks import describe_video
 from fastface.types import VideoInfo
 
@@ -16,8 +17,12 @@ INFO = plain_info(
 )
 
 
-def record(info: VideoInfo, state: str = "done") -> VideoRecord:
-    return VideoRecord("v", Path("v.flv"), "", "", state=state, info=info)
+def summary(tmp_path: Path, info: VideoInfo, state: str = "done") -> VideoSummary:
+    """The summary that a ledger gives of a video with this result of its probe."""
+    with Ledger(tmp_path / "state.sqlite") as ledger:
+        ledger.put_video(VideoRecord("v", info.path, "", "", state=state, info=info))
+        (found,) = ledger.summarize_videos()
+    return found
 
 
 @pytest.mark.parametrize(
@@ -39,14 +44,16 @@ def record(info: VideoInfo, state: str = "done") -> VideoRecord:
         ),
     ],
 )
-def test_remarks(facts: dict[str, object], text: str) -> None:
+def test_remarks(tmp_path: Path, facts: dict[str, object], text: str) -> None:
     info = replace(INFO, **facts)  # type: ignore[arg-type]
-    assert describe_video(record(info), sampled=10, faces=3) == text
-    whole = describe_video(record(info), sampled=10, faces=0)
+    video = summary(tmp_path, info)
+    assert (video.remarkable is None) == (text == "")  # only the few with remarks are parsed
+    assert describe_video(video, sampled=10, faces=3) == text
+    whole = describe_video(video, sampled=10, faces=0)
     assert whole.startswith(text)
     assert "no face was found in 10 frames" in whole
 
 
-def test_a_film_that_was_cut_has_its_reason_and_no_second_one() -> None:
+def test_a_film_that_was_cut_has_its_reason_and_no_second_one(tmp_path: Path) -> None:
     info = replace(INFO, sound_end=Fraction(9))
-    assert describe_video(record(info, "partial"), sampled=10, faces=3) == ""
+    assert describe_video(summary(tmp_path, info, "partial"), sampled=10, faces=3) == ""

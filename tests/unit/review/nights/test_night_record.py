@@ -44,7 +44,7 @@ def test_a_record_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 def test_a_record_of_another_version_is_none(tmp_path: Path) -> None:
     path = tmp_path / "nights.json"
     FULL.save(path)
-    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 0'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"schema_version": 2', '"schema_version": 0'))
     assert NightRecord.load(path) == NightRecord()
 
 
