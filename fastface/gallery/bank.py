@@ -20,7 +20,7 @@ import math
 import stat
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,30 @@ def save_bank(path: Path, contract: str, persons: Mapping[str, Sequence[Referenc
         part.touch(mode=0o600)
         with part.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
+
+
+def forget_in_bank(path: Path, videos: Collection[str]) -> bool:
+    """Remove the references that `pick` took from some videos, by their names in OUT; the file goes with the last one.
+
+    Returns:
+        True if the bank still has references.
+
+    Raises:
+        SpaceError: No space is left.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    names = {valid_text(name) for name in videos}
+    is_kept = np.array([source.rpartition(" at ")[0] not in names for source in arrays["sources"].tolist()], np.bool_)
+    if not is_kept.any():
+        path.unlink()
+        return False
+    if not is_kept.all():
+        by_row = ("person", "embeddings", "sources", *_FACTS, _LOOKS)
+        with atomic_path(path, private=True) as part, part.open("wb") as stream:
+            rows = {name: values[is_kept] if name in by_row else values for name, values in arrays.items()}
+            np.savez(stream, allow_pickle=False, **rows)
+    return True
 
 
 def load_bank(path: Path, contract: str, dimension: int | None = None) -> dict[str, tuple[Reference, ...]]:

@@ -15,6 +15,15 @@ from run_tools import rows
 from fastface.index.ledger import Ledger
 
 
+def bank_sources(out: Path) -> list[str]:
+    """Sources of the references of all picked persons."""
+    found = []
+    for path in (out / "banks").glob("*.npz"):
+        with np.load(path) as file:
+            found += file["sources"].tolist()
+    return found
+
+
 def fingerprints(out: Path) -> dict[str, str]:
     """{name in OUT: fingerprint} of all videos."""
     with Ledger(out / ".fastface" / "state.sqlite", read_only=True) as ledger:
@@ -113,6 +122,8 @@ def test_persons_and_earlier_answers_lose_a_forgotten_film(cartoon: Cartoon, out
     with np.load(state / "numbers.npz") as file:
         assert {source.partition(" ")[0] for source in file["names"].tolist()} == sources
     assert not (out / "audit").exists()
+    assert [source for source in bank_sources(out) if source.startswith("film2.mp4 at ")], "to be forgotten below"
+    assert not [source for source in bank_sources(out) if source.startswith("film1.mp4 at ")]
     assert f"counted the persons in {out / 'people'} again" in done.stdout
     tables = [path for path in out.rglob("*.csv") if "video" in path.read_text().splitlines()[0].split(",")]
     assert {path.parent for path in tables} >= {out, out / "people", earlier}
@@ -130,3 +141,4 @@ def test_persons_and_earlier_answers_lose_a_forgotten_film(cartoon: Cartoon, out
     assert done.returncode == 0, done.stderr
     assert "since its persons cannot be counted again: no pack 'no such pack'" in done.stdout
     assert not (out / "people").exists()
+    assert not [source for source in bank_sources(out) if source.startswith("film2.mp4 at ")]

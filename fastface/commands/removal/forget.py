@@ -18,6 +18,7 @@ from fastface.export.tables.removal import remove_videos
 from fastface.files import remove_empty
 from fastface.fleet.merge import write_origins
 from fastface.fleet.views import list_views
+from fastface.gallery.bank import forget_in_bank
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
@@ -132,6 +133,10 @@ def _remove(
     num_rows = sum(_forget_in_answer(answer, names) for answer in list_answers(out))
     if (out / _PICKED).is_file():
         forget_in_picked(out / _PICKED, names)
+    for bank in [path for path in ledger.exports() if path.startswith("banks/") and (out / path).is_file()]:
+        if not forget_in_bank(out / bank, names):
+            ledger.forget_export(bank)
+            remove_empty((out / bank).parent, out)
     _forget_decisions(folder, names)
     kept = {record.fingerprint for record in every if record.video_id not in names}
     contents = {record.fingerprint for record in every} - kept - {""}

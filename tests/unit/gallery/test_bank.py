@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fastface.errors import ReferenceImageError
 from fastface.gallery import bank
-from fastface.gallery.bank import load_bank, save_bank
+from fastface.gallery.bank import forget_in_bank, load_bank, save_bank
 from fastface.gallery.photo_set.photos import Reference
 
 PERSONS = {
@@ -205,3 +205,19 @@ def test_mutants_are_read_or_refused_and_raise_nothing_else(tmp_path, changes):
         assert error.reason
     else:
         assert sum(len(references) for references in persons.values()) == 3
+
+
+def test_references_of_a_forgotten_film_go_and_the_bank_with_the_last_one(tmp_path):
+    path, taken = tmp_path / "Ann.npz", ("a.mp4 at 1.000 s", "b at c.mp4 at 2.500 s", "a.mp4 at 3.000 s")
+    ann = tuple(Reference(source, axis(place), 100.0, 250.5, 0.875) for place, source in enumerate(taken))
+    save_bank(path, "digest", {"Ann": ann})
+    before = path.read_bytes()
+    assert forget_in_bank(path, {"c.mp4", "b"})
+    assert path.read_bytes() == before
+    assert forget_in_bank(path, {"a.mp4"})
+    ((label, (rest,)),) = load_bank(path, "digest").items()
+    assert (label, rest.source) == ("Ann", taken[1])
+    np.testing.assert_allclose(rest.embedding, axis(1), atol=1e-7)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not forget_in_bank(path, {"b at c.mp4"})
+    assert not path.exists()
