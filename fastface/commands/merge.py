@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fastface.fleet.merge import MergeResult, merge_folders
-from fastface.fleet.views import find_view, join, locate_view
 from fastface.runtime.events.observer import Observer
 
+if TYPE_CHECKING:
+    from fastface.fleet.merge import MergeResult
 
-def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = True) -> MergeResult:
+
+def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = True) -> "MergeResult":
     """Make one output folder of several, or add them to one that exists.
 
     Args:
@@ -20,6 +22,8 @@ def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = 
     Raises:
         ConfigError, LockedError, SpaceError, InterruptError, FastfaceError: See `merge_folders`.
     """
+    from fastface.fleet.merge import merge_folders  # noqa: PLC0415 - most commands have one folder
+
     return merge_folders(outs, into, observer, link=link)
 
 
@@ -31,6 +35,8 @@ def open_joined(outs: Sequence[Path], observer: Observer) -> Path:
     """
     if len(outs) == 1:
         return outs[0]
+    from fastface.fleet.views import join  # noqa: PLC0415
+
     result = join(outs, observer)
     observer.note(f"{len(outs)} folders joined: the results lie in {str(result.out)!r}")
     return result.out
@@ -42,7 +48,11 @@ def locate_joined(outs: Sequence[Path]) -> Path:
     Raises:
         ConfigError: One is no output folder, or is named twice.
     """
-    return outs[0] if len(outs) == 1 else locate_view(outs)
+    if len(outs) == 1:
+        return outs[0]
+    from fastface.fleet.views import locate_view  # noqa: PLC0415
+
+    return locate_view(outs)
 
 
 def find_joined(outs: Sequence[Path]) -> Path:
@@ -51,4 +61,8 @@ def find_joined(outs: Sequence[Path]) -> Path:
     Raises:
         ConfigError: Several folders are not joined yet.
     """
-    return outs[0] if len(outs) == 1 else find_view(outs)
+    if len(outs) == 1:
+        return outs[0]
+    from fastface.fleet.views import find_view  # noqa: PLC0415
+
+    return find_view(outs)
