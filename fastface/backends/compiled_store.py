@@ -63,10 +63,11 @@ class CompiledStore:
 
     def write(self, compiled: bytes, *facts: object) -> None:
         """Store a compiled network. Without space or permission, the next process compiles it again."""
+        written = self._path(facts)
         with suppress(FastfaceError, OSError):
-            write_atomic(self._path(facts), _checksum(compiled) + compiled)
-            files = sorted(self._folder.glob("*.bin"), key=lambda path: path.stat().st_mtime)
-            for path in files[:-_MOST_FILES]:
+            write_atomic(written, _checksum(compiled) + compiled)
+            others = [path for path in self._folder.glob("*.bin") if path != written]
+            for path in sorted(others, key=lambda path: path.stat().st_mtime)[: -(_MOST_FILES - 1)]:
                 path.unlink(missing_ok=True)
 
     def _path(self, facts: tuple[object, ...]) -> Path:

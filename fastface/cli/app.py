@@ -3,7 +3,6 @@
 `cli.main` calls it. Imports at the top of this file slow down every command.
 """
 
-import gc
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -90,13 +89,7 @@ class _Commands(PlainGroup):
 
 def _load(name: str) -> Any:
     module, _, attribute = COMMANDS[name].rpartition(".")
-    # What is imported stays to the end. Collections while importing and at exit took a fifth of a short command.
-    gc.disable()
-    try:
-        found = getattr(import_module(f"fastface.cli.commands.{module}"), attribute)
-    finally:
-        gc.freeze()
-        gc.enable()
+    found = getattr(import_module(f"fastface.cli.commands.{module}"), attribute)
     if isinstance(found, typer.Typer):
         group = get_group(found)
         group.name = name

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastface.config import Config
-from fastface.fleet.merge import MergeResult, merge_folders
-from fastface.fleet.views import find_view, join, list_lost, locate_view
 from fastface.runtime.events.observer import Observer
 
+if TYPE_CHECKING:
+    from fastface.fleet.merge import MergeResult
 
-def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = True) -> MergeResult:
+
+def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = True) -> "MergeResult":
     """Make one output folder of several, or add them to one that exists.
 
     Args:
@@ -21,6 +23,8 @@ def merge(outs: Sequence[Path], into: Path, observer: Observer, *, link: bool = 
     Raises:
         ConfigError, LockedError, SpaceError, InterruptError, FastfaceError: See `merge_folders`.
     """
+    from fastface.fleet.merge import merge_folders  # noqa: PLC0415 - most commands have one folder
+
     return merge_folders(outs, into, observer, link=link)
 
 
@@ -39,6 +43,8 @@ def open_joined(config: Config, outs: Sequence[Path], observer: Observer) -> Pat
     """
     if len(outs) == 1:
         return outs[0]
+    from fastface.fleet.views import join, list_lost, locate_view  # noqa: PLC0415
+
     if lost := list_lost(outs):
         from fastface.commands.removal.forget import forget  # noqa: PLC0415 - it imports the whole census
 
@@ -54,7 +60,11 @@ def locate_joined(outs: Sequence[Path]) -> Path:
     Raises:
         ConfigError: One is no output folder, or is named twice.
     """
-    return outs[0] if len(outs) == 1 else locate_view(outs)
+    if len(outs) == 1:
+        return outs[0]
+    from fastface.fleet.views import locate_view  # noqa: PLC0415
+
+    return locate_view(outs)
 
 
 def find_joined(outs: Sequence[Path]) -> Path:
@@ -63,4 +73,8 @@ def find_joined(outs: Sequence[Path]) -> Path:
     Raises:
         ConfigError: Several folders are not joined yet.
     """
-    return outs[0] if len(outs) == 1 else find_view(outs)
+    if len(outs) == 1:
+        return outs[0]
+    from fastface.fleet.views import find_view  # noqa: PLC0415
+
+    return find_view(outs)

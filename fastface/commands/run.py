@@ -202,9 +202,9 @@ def write_report(
         night.write(context, result, videos)
     context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
-        from fastface.commands.report import finish_report  # noqa: PLC0415 - the page needs OpenCV
+        from fastface.commands.search_steps import write_page  # noqa: PLC0415 - see `_scan_and_find`
 
-        finish_report(context, result)
+        write_page(context, result)
 
 
 def _conclude(context: RunContext, result: RunResult, started: float) -> list[VideoSummary]:

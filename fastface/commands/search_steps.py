@@ -11,6 +11,7 @@ import numpy as np
 
 from fastface.commands.answer import write_answer
 from fastface.commands.enroll import enrol
+from fastface.commands.report import finish_report
 from fastface.export.taken_faces import write_taken_faces
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
@@ -127,3 +128,8 @@ def answer(context: RunContext, searcher: Searcher, records: list[VideoRecord], 
     questions = _read_questions(context, result)
     findings = searcher.findings(records, with_empty=bool(questions))
     write_answer(context, answer_questions(findings, questions, context.config), result)
+
+
+def write_page(context: RunContext, result: RunResult) -> None:
+    """Write the report of the answer, if one is wanted; last, because it shows what run.json says."""
+    finish_report(context, result)

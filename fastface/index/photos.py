@@ -38,7 +38,7 @@ class PhotoIndex:
         if key is None or not (path := self._path(key)).exists():
             return None
         try:
-            table = pq.read_table(path)
+            table = pq.ParquetFile(path).read()  # `read_table` imports a query engine first
             FACES.check(table.schema)
             width, height = map(int, table.schema.metadata[_SIZE.encode()].split())
         except (OSError, pa.ArrowInvalid, FaceIndexError, KeyError, ValueError):

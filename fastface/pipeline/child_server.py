@@ -108,7 +108,8 @@ class ChildServer:
                 stdin=subprocess.DEVNULL,
                 process_group=0,
             )
-        self._socket.send(json.dumps(self._modules).encode())
+        with suppress(OSError):  # `fork` handles a server that has ended
+            self._socket.send(json.dumps(self._modules).encode())
 
     def fork(self, serve: str, descriptors: Collection[int]) -> ForkedProcess:
         """Start a child that runs `process.child_main` with these descriptors.
@@ -232,10 +233,12 @@ def serve_forks(connection: socket.socket, modules: Sequence[str] = ()) -> NoRet
 def _import(name: str) -> None:
     """Import a module, and call its function in `module:function`. A child without a library reports it itself."""
     module, _, function = name.partition(":")
+    gc.disable()  # what is imported stays to the end
     with suppress(ImportError, FastfaceError):
         found = import_module(module)
         if function:
             getattr(found, function)()
+    gc.enable()
     gc.freeze()  # a collection in a child would copy the memory that all share
 
 

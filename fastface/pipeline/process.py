@@ -53,10 +53,13 @@ class Child:
             ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", _HALF_MESSAGE_SECONDS, 0))
         inherited = [theirs.fileno(), *([] if descriptor is None else [descriptor])]
         server = current_server()
-        self._process: subprocess.Popen[bytes] | ForkedProcess = (
-            _start(serve, inherited) if server is None else server.fork(serve, inherited)
-        )
-        theirs.close()
+        self._process: subprocess.Popen[bytes] | ForkedProcess
+        with theirs:
+            try:
+                self._process = _start(serve, inherited) if server is None else server.fork(serve, inherited)
+            except BaseException:
+                ours.close()
+                raise
         self.connection = Connection(ours.detach())
         self.send(settings)
 

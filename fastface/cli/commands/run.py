@@ -62,7 +62,7 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
     if invocation.dry_run:
         _preview(invocation, inputs, targets, out)
-    with _serve_children(invocation.config, *child_server.PHOTOS, *child_server.EXPORT):
+    with _serve_children(invocation.config, *child_server.PHOTOS, *_export_modules(invocation.config)):
         from fastface.cli.console import make_observer, print_result
         from fastface.commands.nights.finish_command import finish_command
         from fastface.commands.run import run as run_workflow
@@ -104,7 +104,8 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
     """
     targets = or_samples(targets)
     # Most questions need no child: their photos and pictures are known.
-    with child_server.serve_children(*child_server.PHOTOS, *child_server.EXPORT, starts_now=False):
+    modules = (*child_server.PHOTOS, *_export_modules(invocation.config))
+    with child_server.serve_children(*modules, starts_now=False):
         from fastface.cli.console import finish, make_observer, show
         from fastface.commands.merge import locate_joined, open_joined
         from fastface.commands.run import find as find_workflow
@@ -121,6 +122,11 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
 def _serve_children(config: Config, *modules: str) -> AbstractContextManager[None]:
     """Fork the children of a scan from one server, which starts now."""
     return child_server.serve_children(*child_server.SCAN, *modules, starts_now=config.run.engine == "local")
+
+
+def _export_modules(config: Config) -> tuple[str, ...]:
+    export = config.export
+    return () if export.clips == export.crops == "none" else child_server.EXPORT
 
 
 def _run_demo(invocation: Invocation, folder: Path) -> Never:

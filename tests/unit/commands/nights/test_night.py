@@ -13,7 +13,7 @@ from night_tools import record, result, span
 
 from fastface.commands.nights.night import Night, forget_in_nights, list_night_files
 from fastface.config import Config
-from fastface.index.records import VideoRecord
+from fastface.index.records import VideoSummary
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder
 from fastface.runtime.run_report import RunResult
@@ -42,20 +42,18 @@ class Folder:
         self.root, self.printed = root, Printed()
 
     def command(
-        self, night: Night, videos: Sequence[VideoRecord], spans: Sequence[Span], at: str, **more: Any
+        self, night: Night, videos: Sequence[VideoSummary], spans: Sequence[Span], at: str, **more: Any
     ) -> RunResult:
         """One pass, or one run; `ended` is why it ended early, and `is_killed` leaves its report out."""
         ended, is_killed = more.pop("ended", ""), more.pop("is_killed", False)
-        context: Any = SimpleNamespace(
-            out=OutputFolder(self.root), config=Config(), observer=self.printed, records=lambda: list(videos)
-        )
+        context: Any = SimpleNamespace(out=OutputFolder(self.root), config=Config(), observer=self.printed)
         done = result(videos, spans, started=at, **more)
         night.begin(context, done)
         if not is_killed:
-            night.write(context, done, ended=ended)
+            night.write(context, done, videos, ended=ended)
         return done
 
-    def run(self, videos: Sequence[VideoRecord], spans: Sequence[Span], at: str) -> dict[str, Any]:
+    def run(self, videos: Sequence[VideoSummary], spans: Sequence[Span], at: str) -> dict[str, Any]:
         self.command(Night(is_watch=False), videos, spans, at)
         return self.report
 
