@@ -203,7 +203,7 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
         raise
     except FastfaceError as error:
         if "scan" in result.phases:  # what could not begin writes nothing
-            videos = context.ledger.summarize_videos()
+            videos = list(context.ledger.iterate_summaries())
             result.videos, result.seconds = context.list_outcomes(videos, result.inputs), monotonic() - started
             with suppress(FastfaceError):  # the first error is more useful
                 write_night(context, result, videos, ended=str(error).partition("\n")[0])
@@ -217,10 +217,11 @@ def write_report(context: RunContext, command: str, found: Discovery | None = No
 
 
 def _conclude(context: RunContext, result: RunResult, started: float) -> list[VideoSummary]:
-    """Write run.json; return all videos of the ledger."""
+    """Write run.json; return all videos of the ledger for the night's report of a scan."""
     asks_all = result.command in ("find", "pick")
-    videos = context.ledger.summarize_videos()
-    result.videos = context.list_outcomes(videos, None if asks_all else result.inputs)
+    summaries = context.ledger.iterate_summaries()
+    videos = [] if asks_all else list(summaries)
+    result.videos = context.list_outcomes(summaries if asks_all else videos, None if asks_all else result.inputs)
     totals = FrameCounts.sum_up(result.videos)
     result.counts = replace(
         result.counts,
@@ -287,6 +288,7 @@ def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunRes
     """
     _forget_moved(context, found)
     # A video that no run has started loses its name: its file may have moved, and no result uses the name.
+    context.ledger.share_paths(file.path for file in found.videos)
     records = context.ledger.videos(with_info=False)
     known = [record for record in records if record.scan_key]
     settled = settle_videos(
