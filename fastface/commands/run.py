@@ -191,8 +191,13 @@ def write_report(
             night.write(context, result, videos, ended=f"stopped by {Signals(error.signal_number).name}")
         raise
     except FastfaceError as error:
+<<<<<<< HEAD
         if night is not None and "scan" in result.phases:  # what could not begin writes nothing
             videos = context.ledger.summarize_videos()
+=======
+        if "scan" in result.phases:  # what could not begin writes nothing
+            videos = list(context.ledger.iterate_summaries())
+>>>>>>> scale2
             result.videos, result.seconds = context.list_outcomes(videos, result.inputs), monotonic() - started
             with suppress(FastfaceError):  # the first error is more useful
                 night.write(context, result, videos, ended=str(error).partition("\n")[0])
@@ -208,10 +213,11 @@ def write_report(
 
 
 def _conclude(context: RunContext, result: RunResult, started: float) -> list[VideoSummary]:
-    """Write run.json; return all videos of the ledger."""
+    """Write run.json; return all videos of the ledger for the night's report of a scan."""
     asks_all = result.command in ("find", "pick")
-    videos = context.ledger.summarize_videos()
-    result.videos = context.list_outcomes(videos, None if asks_all else result.inputs)
+    summaries = context.ledger.iterate_summaries()
+    videos = [] if asks_all else list(summaries)
+    result.videos = context.list_outcomes(summaries if asks_all else videos, None if asks_all else result.inputs)
     totals = FrameCounts.sum_up(result.videos)
     result.counts = replace(
         result.counts,
@@ -261,6 +267,7 @@ def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunRes
     They load their networks while photos are read; no frame is decoded before `_scan`.
     """
     # A video that no run has started loses its name: its file may have moved, and no result uses the name.
+    context.ledger.share_paths(file.path for file in found.videos)
     records = context.ledger.videos(with_info=False)
     known = [record for record in records if record.scan_key]
     settled = settle_videos(

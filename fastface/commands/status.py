@@ -166,11 +166,10 @@ def _measure_scan(
 
 
 def _progress(video: VideoState, units: Iterable[UnitRecord]) -> VideoProgress:
+    if video.state != "scanning":
+        return VideoProgress(video.duration, video.duration or 0.0, is_finished=True)
     covered = sum((unit.covered for unit in units if not unit.dense), Fraction(0))
-    is_finished = video.state != "scanning"
-    return VideoProgress(
-        video.duration, video.duration or 0.0 if is_finished else float(covered), is_finished=is_finished
-    )
+    return VideoProgress(video.duration, float(covered))
 
 
 @dataclass(slots=True)

@@ -188,8 +188,12 @@ class Ledger:
             tuple([_to_unit_summary(row[-1]) for row in rows if row[-1] is not None]),
         )
 
+    def share_paths(self, paths: Iterable[Path]) -> None:
+        """Let records have these objects as paths: making 100,000 others takes seconds, and so does comparing them."""
+        self._paths.update((os.fsencode(path), path) for path in paths)
+
     def _to_path(self, path: bytes) -> Path:
-        """Convert a stored path; all records of a video share the object, because it takes long to make."""
+        """Convert a stored path; all records of a video have the same object."""
         found = self._paths.get(path)
         if found is None:
             found = self._paths[path] = Path(os.fsdecode(path))
@@ -347,9 +351,9 @@ class Ledger:
         rows = self._rows("SELECT key, record FROM units WHERE video_id = ? ORDER BY key", video_id)
         return {key: UnitRecord.from_text(record) for key, record in rows}
 
-    def summarize_videos(self) -> list[VideoSummary]:
-        """Return all videos, ordered by name, with their units, ordered by key; by one query."""
-        return [self._to_summary(list(rows)) for _, rows in groupby(self._iterate(_SUMMARIES), itemgetter(0))]
+    def iterate_summaries(self) -> Iterator[VideoSummary]:
+        """Yield all videos, ordered by name, with their units, ordered by key; by one query."""
+        return (self._to_summary(list(rows)) for _, rows in groupby(self._iterate(_SUMMARIES), itemgetter(0)))
 
     def pictured_videos(self) -> set[str]:
         """Return the videos with pictures of faces."""

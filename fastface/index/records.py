@@ -56,8 +56,7 @@ class VideoRecord:
         return is_unchanged(self.path, self.fingerprint, self.stamp)
 
 
-@dataclass(frozen=True, slots=True)
-class VideoState:
+class VideoState(NamedTuple):
     """State of a video, without the facts that only a search needs."""
 
     video_id: str

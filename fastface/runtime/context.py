@@ -67,7 +67,7 @@ class RunContext:
         return open_track_archive(self.out.index, self.ledger.list_finished(), self.interruption.check)
 
     def list_outcomes(
-        self, videos: Sequence[VideoSummary], files: Iterable[VideoFile] | None = None
+        self, videos: Iterable[VideoSummary], files: Iterable[VideoFile] | None = None
     ) -> tuple[VideoOutcome, ...]:
         """Return the final states of videos, by name.
 

@@ -165,7 +165,7 @@ def _build(
     target_places = {label: place for place, label in enumerate(targets)}
     questions = read_questions((label for label in run["where"] if label not in persons), persons)
     outcomes = {str(video["id"]): video for video in run["videos"]}
-    records = {valid_text(record.video_id): record for record in ledger.summarize_videos()}
+    records = {valid_text(record.video_id): record for record in ledger.iterate_summaries()}
     named = {text_cell(name): name for name in (*records, *outcomes)}
     ids = sorted({*outcomes, *(str(span["video"]) for span in spans), *(named[video] for video, *_ in near_misses)})
     video_places = {video_id: place for place, video_id in enumerate(ids)}

@@ -37,7 +37,7 @@ def test_summaries_have_the_facts_of_the_whole_records(tmp_path: Path) -> None:
         )
         ledger.put_video(VideoRecord("c.mp4", Path("/films/c.mp4"), "1-4-c", "key", "partial", "cut", 0.5, info, 1))
         ledger.put_unit("c.mp4", replace(unit("000000"), sampled=9, faces=4, damaged=2, seconds={"decode": 0.1}))
-        found = ledger.summarize_videos()
+        found = list(ledger.iterate_summaries())
         names = ["a.mp4", "b.mp4", "c.mp4", "failed.mp4", "waiting.mp4"]
         assert [video.video_id for video in found] == names
         for video, record in zip(found, ledger.videos(), strict=True):
@@ -58,7 +58,7 @@ def test_summaries_have_the_facts_of_the_whole_records(tmp_path: Path) -> None:
 
 def test_the_paths_of_a_video_are_one_object(tmp_path: Path) -> None:
     with filled(tmp_path / "state.sqlite") as ledger:
-        first, again = ledger.videos(), ledger.summarize_videos()
+        first, again = ledger.videos(), list(ledger.iterate_summaries())
         assert [one.path is other.path for one, other in zip(first, again, strict=True)] == [True] * 4
 
 
@@ -69,7 +69,7 @@ def test_the_number_of_statements_does_not_grow_with_the_videos(tmp_path: Path) 
         ledger._database.set_trace_callback(statements.append)
         ledger.put_waiting({f"{number}.mp4": Path(f"/films/{number}.mp4") for number in range(3000)})
         ledger.videos(with_info=False)
-        assert len(ledger.summarize_videos()) == 3003
+        assert len(list(ledger.iterate_summaries())) == 3003
         reads = [statement for statement in statements if not statement.startswith("INSERT")]
         assert len(reads) == 5, reads  # BEGIN, DELETE, COMMIT and two queries
 

@@ -21,7 +21,7 @@ def summary(tmp_path: Path, info: VideoInfo, state: str = "done") -> VideoSummar
     """The summary that a ledger gives of a video with this result of its probe."""
     with Ledger(tmp_path / "state.sqlite") as ledger:
         ledger.put_video(VideoRecord("v", info.path, "", "", state=state, info=info))
-        (found,) = ledger.summarize_videos()
+        (found,) = ledger.iterate_summaries()
     return found
 
 
