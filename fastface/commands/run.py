@@ -191,13 +191,8 @@ def write_report(
             night.write(context, result, videos, ended=f"stopped by {Signals(error.signal_number).name}")
         raise
     except FastfaceError as error:
-<<<<<<< HEAD
         if night is not None and "scan" in result.phases:  # what could not begin writes nothing
-            videos = context.ledger.summarize_videos()
-=======
-        if "scan" in result.phases:  # what could not begin writes nothing
             videos = list(context.ledger.iterate_summaries())
->>>>>>> scale2
             result.videos, result.seconds = context.list_outcomes(videos, result.inputs), monotonic() - started
             with suppress(FastfaceError):  # the first error is more useful
                 night.write(context, result, videos, ended=str(error).partition("\n")[0])
