@@ -109,9 +109,14 @@ def test_persons_and_earlier_answers_lose_a_forgotten_film(cartoon: Cartoon, out
     killed = fastface("forget", "film1.mp4", "-o", out, "--yes", FASTFACE_FAILPOINT="ledger.await.committed:kill:1")
     assert killed.returncode == -9
     assert "film1.mp4" in fingerprints(out), "it waits, so that the same command continues"
+    pages = list(out.rglob("report.html"))
+    assert len(pages) > 1
+    killed = fastface("forget", "film1.mp4", "-o", out, "--yes", FASTFACE_FAILPOINT="ledger.export.commit:kill:1")
+    assert killed.returncode == -9, "the list of persons is written again"
     done = fastface("forget", "film1.mp4", "-o", out, "--yes")
     assert done.returncode == 0, done.stderr
     assert "film1.mp4" not in fingerprints(out)
+    assert all(path.exists() for path in pages)
     # Embeddings and centroids of its faces go too, from all that the census keeps.
     kept = b"".join((state / name).read_bytes() for name in learnt)
     assert b"film1.mp4" not in kept

@@ -125,8 +125,7 @@ def _remove(
         Number of removed rows of tables.
     """
     out, every = folder.root, ledger.videos(with_info=False)
-    reports = [answer for answer in list_answers(out) if (answer / REPORT).is_file()]
-    for path in [*exports, *((answer / REPORT).relative_to(out).as_posix() for answer in reports)]:
+    for path in exports:
         (out / path).unlink(missing_ok=True)
         ledger.forget_export(path)
         remove_empty((out / path).parent, out)
@@ -150,8 +149,9 @@ def _remove(
     ledger.await_videos(names, _list_waiting(every) | chosen)
     for name in names:
         VideoIndex(folder.index, name).remove()
-    for answer in reports:
-        _write_report(folder, ledger, answer, observer)
+    for answer in list_answers(out):
+        if (answer / REPORT).is_file():
+            _write_report(folder, ledger, answer, observer)
     return num_rows
 
 
@@ -205,13 +205,16 @@ def _write_report(folder: OutputFolder, ledger: Ledger, answer: Path, observer: 
     try:
         write_report_page(folder, ledger, answer)
     except ConfigError as error:  # the search was stopped before its run.json
+        (answer / REPORT).unlink()
         observer.note(f"removed {valid_text(str(answer / REPORT))}, since it cannot be written again: {error}")
 
 
 def _recount(config: Config, out: Path, *, is_empty: bool) -> str:
     """Rebuild the list of persons; remove the list if that fails. Its notes would be on the videos that stay."""
     folder = OutputFolder(out)
-    if not (folder.state / "people.json").exists():
+    with Ledger(folder.ledger, read_only=True) as ledger:
+        is_listed = any(path.startswith("people/") for path in ledger.exports())
+    if not is_listed and not (folder.state / "people.json").exists():  # a killed census has files, but no list
         return ""
     reason = "no video is left"
     if not is_empty:
