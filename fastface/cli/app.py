@@ -83,7 +83,7 @@ class _Commands(PlainGroup):
         """Return a command by its name; None if there is none. The error then suggests one of the known names."""
         if cmd_name not in COMMANDS:
             unloaded: Any = None
-            self.commands |= dict.fromkeys(COMMANDS, unloaded)
+            self.commands.update(dict.fromkeys(COMMANDS, unloaded))
         elif cmd_name not in self.commands:
             self.commands[cmd_name] = _load(cmd_name)
         return super().get_command(ctx, cmd_name)
