@@ -57,7 +57,7 @@ settings: dev
 # All of RESULTS.md but the card's and a million tracks' (people_scale.py), in about an hour.
 # PEER=path/to/python adds face_recognition: see throughput.py. SHORT=1 runs each script on a tiny input instead.
 BENCHMARKS := agreement recall shots levers ring coordinator memory find_scale library_scale people_command scaling free_pack \
-	packs
+	packs start
 ifdef SHORT
 bench: dev
 	$(BIN)/python -m pytest -n 2 -q tests/project/test_benchmarks.py

@@ -80,10 +80,12 @@ class _Commands(PlainGroup):
         return SUMMARIES[name]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command by its name; None if there is none, after loading all commands to suggest one."""
-        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
-            if name not in self.commands:
-                self.commands[name] = _load(name)
+        """Return a command by its name; None if there is none. The error then suggests one of the known names."""
+        if cmd_name not in COMMANDS:
+            unloaded: Any = None
+            self.commands.update(dict.fromkeys(COMMANDS, unloaded))
+        elif cmd_name not in self.commands:
+            self.commands[cmd_name] = _load(cmd_name)
         return super().get_command(ctx, cmd_name)
 
 

@@ -43,6 +43,7 @@ RUNS: dict[str, list[str]] = {
     "ring": [*TINY, "--repeats", "1"],
     "scaling": TINY,
     "shots": TINY,
+    "start": TINY,
     "throughput": [*TINY, "--repeats", "1"],
 }
 """script → arguments with which it takes a few seconds."""
@@ -117,7 +118,7 @@ def test_figures_are_written_if_asked(tmp_path: Path) -> None:
 
 def test_figures_of_a_tiny_run_cannot_be_written(tmp_path: Path) -> None:
     tiny = [name for name, arguments in RUNS.items() if "--tiny" in arguments]
-    assert len(tiny) == 13
+    assert len(tiny) == 14
     assert [name for name in tiny if "add_tiny(parser)" not in (BENCHMARKS / f"{name}.py").read_text()] == []
     command = [sys.executable, str(BENCHMARKS / "memory.py"), "--tiny", "--write"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)

@@ -1,4 +1,5 @@
-"""What a run touches: no socket, and no file outside inputs, networks, output, caches and the system's libraries."""
+"""What a run touches and starts: no socket, and no file outside inputs, networks, output, caches and the system's
+libraries; and one process of Python for all children."""
 
 import os
 import re
@@ -55,6 +56,13 @@ def test_no_socket_is_opened(trace: tuple[Path, list[tuple[str, str]]]) -> None:
     calls = trace[1]
     assert sum(name == "openat" for name, _ in calls) > 500
     assert [call for call in calls if call[0] in ("socket", "connect", "bind", "listen")] == []
+
+
+def test_python_starts_once_for_all_children(trace: tuple[Path, list[tuple[str, str]]]) -> None:
+    """Two decoders, a worker, a reader of photos and exporters are forks of one process."""
+    started = [rest for name, rest in trace[1] if name == "execve" and sys.executable in rest]
+    assert len(started) > 1  # the command itself, and on this empty cache the checks of the device
+    assert len([rest for rest in started if '"-c", "\\nimport sys' in rest]) == 1, started
 
 
 def test_no_other_file_is_opened(cartoon: Cartoon, trace: tuple[Path, list[tuple[str, str]]]) -> None:

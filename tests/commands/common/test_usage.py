@@ -15,7 +15,7 @@ import run_tools
 from cartoon_tools import Cartoon
 from cli_tools import Ran, contents, errors, fastface
 
-from fastface.cli.app import COMMANDS
+from fastface.cli.app import COMMANDS, SUMMARIES
 
 OPTIONS = {
     "run": "--config --set --profile --models --device --dry-run --json -q -v --out --targets --sample-fps "
@@ -312,6 +312,34 @@ def test_the_command_line_loads_no_codec_and_no_network_library() -> None:
     code = f"import sys, fastface.cli.app; print([name for name in {heavy!r} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["find", "-h"], ["scan", "--help-all"],
+                                     ["run", "--wrong"], ["run", "-s", "scan.batch=no"], ["wrong"]])  # fmt: skip
+def test_help_and_usage_errors_load_no_arrays_and_start_no_process(command: list[str]) -> None:
+    heavy = ["numpy", "pyarrow", "rich", "av", "cv2", "onnx", "PIL", "openvino", "onnxruntime"]
+    code = f"""
+import subprocess, sys
+from fastface import cli
+subprocess.Popen = None
+sys.argv = ["fastface", *{command!r}]
+try:
+    cli.main()
+except SystemExit as ending:
+    found = [name for name in {heavy!r} if name in sys.modules]
+    sys.exit(f"{{ending.code}} {{found}}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    is_help = command[-1].startswith(("--help", "-h"))
+    assert done.stderr.splitlines()[-1] == f"{0 if is_help else 2} []"
+
+
+def test_the_list_of_commands_has_the_first_sentence_of_each() -> None:
+    assert len(SUMMARIES) > 20
+    help_texts = {name: fastface(name, "--help").stdout for name in SUMMARIES}
+    sentences = {name: " ".join(text.split("\n\n")[1].split()) for name, text in help_texts.items()}
+    assert [name for name, sentence in sentences.items() if not sentence.startswith(SUMMARIES[name])] == []
+    assert list(SUMMARIES) == list(COMMANDS)
 
 
 def test_a_command_imports_no_other_command_and_a_wrong_name_is_still_answered_with_the_right_one() -> None:
