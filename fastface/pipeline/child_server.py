@@ -165,6 +165,12 @@ def serve_children(*modules: str, starts_now: bool) -> Iterator[None]:
         server.close()
 
 
+def end_server() -> None:
+    """End the server of this process until the next child needs it."""
+    for server in _servers:
+        server.close()
+
+
 def use_server(server: ChildServer) -> None:
     """Fork all children of this process from a server, to its end."""
     _servers.append(server)

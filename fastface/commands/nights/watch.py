@@ -15,6 +15,7 @@ from fastface.errors import ConfigError, LockedError
 from fastface.fleet.shards import Shard
 from fastface.fleet.watch import FolderWatch, Look, skip_written
 from fastface.names import pluralize
+from fastface.pipeline.child_server import end_server
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import discover_inputs
 from fastface.runtime.run_report import RunResult, rewrite_skipped
@@ -70,6 +71,7 @@ def watch(
                 folders.note(str(error))
         else:
             folders.note(folders.describe_wait(look))
+        end_server()
         with interruptible() as interruption:
             interruption.wait(clock.limit(max(config.run.watch_interval, least_wait)))
 

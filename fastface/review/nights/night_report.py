@@ -22,7 +22,7 @@ NIGHT, NIGHT_TEXT = "night.json", "night.txt"
 """Names of the report in OUT: all of it as an object, and a text that fits into a mail."""
 
 _VERSION = 1
-_NO_VIDEOS = '\n  "new_videos": []'
+_NO_VIDEOS = json.dumps({"new_videos": []}, indent=2)[1:-2]
 """Place of the new videos in night.json; no text in it can contain this line break."""
 
 _UNFINISHED = ("scanning", "unstable")

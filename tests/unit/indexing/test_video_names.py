@@ -38,6 +38,20 @@ def ids(settled: SettledVideos) -> dict[str, str]:
     return {file.video_id: file.path.name for file in settled.videos}
 
 
+def test_known_files_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discovery reads the times of each file; to read them again took seconds in an archive of 100,000 files."""
+    folder = tmp_path / "films"
+    files = [film(folder / f"{number}.mp4", bytes([number]) * 9) for number in range(6)]
+    records = [known(file) for file in files]
+    found, read = discover([str(folder)], exclude=tmp_path / "out"), []
+    for name in ("read_stamp", "fingerprint", "fingerprint_start"):
+        monkeypatch.setattr(f"fastface.indexing.video_names.{name}", read.append)
+    settled = settle_videos(found.videos, found.skipped, records, ())
+    assert [file.path for file in settled.videos] == [file.path for file in files]
+    assert [file.stamp for file in settled.videos] == [record.stamp for record in records]
+    assert read == []
+
+
 @pytest.mark.parametrize("way", ["renamed", "moved", "copied and deleted", "touched"])
 def test_a_film_keeps_its_name_in_out_whatever_its_name_place_and_age(tmp_path: Path, way: str) -> None:
     old = film(tmp_path / "a.mp4")
