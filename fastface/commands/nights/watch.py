@@ -68,10 +68,11 @@ def watch(
                 folders.mark_searched(look)
                 continue  # files may have become complete meanwhile
             except LockedError as error:  # the next look tries again
-                folders.note(str(error))
+                reason = str(error)
         else:
-            folders.note(folders.describe_wait(look))
+            reason = folders.describe_wait(look)
         end_server()
+        folders.note(reason)
         with interruptible() as interruption:
             interruption.wait(clock.limit(max(config.run.watch_interval, least_wait)))
 
