@@ -49,10 +49,13 @@ def describe_bottleneck(seconds: Mapping[str, float]) -> str:
     decoders_wait = _share(seconds.get("wait_slot", 0.0), decoders)
     workers_wait = _share(seconds.get("wait_batch", 0.0), workers)
     largest = max(_WORDS, key=lambda step: seconds.get(step, 0.0))
-    if abs(decoders_wait - workers_wait) < _CLEAR_WAIT:
+    is_even = abs(decoders_wait - workers_wait) < _CLEAR_WAIT
+    if is_even and largest != "read":
         words, remedy = _WORDS[largest]
         return f"The processor limits this scan. Most of its time goes to {words}. What helps: {remedy}."
-    if decoders_wait > workers_wait:
+    if is_even:
+        step, reason = largest, f"it is {seconds['read'] / decoders:.0%} of the decoders' work"
+    elif decoders_wait > workers_wait:
         step = max(("detect", "embed", "persons"), key=lambda step: seconds.get(step, 0.0))
         reason = f"decoders waited {decoders_wait:.0%} of their time for the networks"
     else:

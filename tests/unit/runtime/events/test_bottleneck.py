@@ -17,6 +17,12 @@ WORK = {"read": 1.0, "decode": 7.0, "copy": 1.0, "canvas": 1.0, "detect": 6.0, "
         ({"wait_slot": 30.0, "persons": 9.0}, "Finding persons limits this scan", "scan.track"),
         ({"wait_batch": 10.0, "read": 9.1}, "Reading the files limits this scan: the networks waited 50%", "disk"),
         ({"wait_batch": 10.0, "read": 8.9}, "Decoding limits", "--decoders"),
+        # A processor does not read files.
+        (
+            {"wait_batch": 1.1, "read": 9.0},
+            "Reading the files limits this scan: it is 50% of the decoders' work",
+            "disk",
+        ),
         # 10 % and 0 %: neither side waits clearly more than the other.
         ({"wait_batch": 1.1}, "The processor limits this scan. Most of its time goes to decoding.", "--sample-fps"),
     ],
