@@ -1,5 +1,6 @@
 """Nights of a growing folder: every fact is news once, whatever ends a run, and a known failure stays known."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,12 @@ def test_a_report_comes_back_as_it_was_saved_and_forgets_videos(first: NightReco
     assert _sightings(rest) == {"Ada": [("e.mp4", 0, 2.5)]}
     assert rest.sightings[0].seconds == 2.5
     assert (rest.new_failures, rest.left) == ((), ())
+
+
+def test_the_file_is_indented_json_however_many_videos_are_new(tmp_path: Path) -> None:
+    """New videos are converted one by one: `json.dumps` with an indent takes seconds for 100,000."""
+    for names in ([], ["a.mp4"], ["a.mp4", 'b "new_videos": [].mp4']):
+        night(NightRecord(), [record(name) for name in names]).report.save(tmp_path)
+        text = (tmp_path / "night.json").read_text(encoding="utf-8")
+        assert [video["video"] for video in json.loads(text)["new_videos"]] == names
+        assert text == json.dumps(json.loads(text), indent=2) + "\n"
