@@ -24,8 +24,8 @@ from fastface.pipeline.messages import (
 )
 from fastface.types import SIGNATURE_SIZE, Faces, Geometry, Sampling, Thumbnails, Unit
 from fastface.video.discover import VideoFile
-from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.frame import UnitReport
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
 
 __all__ = ["DIMENSION", "RATE", "SAMPLING", "UNIT_SECONDS", "Drawn", "serve_decoder", "serve_worker"]
 

@@ -46,8 +46,8 @@ from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.networks import Networks, open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target
-from fastface.video.disks import find_disk
-from fastface.video.fingerprint import fingerprint, read_stamp
+from fastface.video.identity.disks import find_disk
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
 
 FACES_A_VIDEO, FACES_A_TRACK = 20, 5
 NUM_TARGETS = 20

@@ -48,7 +48,7 @@ class CompiledStore:
         """True if no form of the network is stored: it was never compiled, and may be invalid."""
         return not self._folder.is_dir()
 
-    def read(self, *facts: object) -> bytes | None:
+    def load(self, *facts: object) -> bytes | None:
         """Return a compiled network; None if it is missing or damaged.
 
         Args:
@@ -61,7 +61,7 @@ class CompiledStore:
         compiled = content[_CHECKSUM_BYTES:]
         return compiled if content[:_CHECKSUM_BYTES] == _checksum(compiled) else None
 
-    def write(self, compiled: bytes, *facts: object) -> None:
+    def save(self, compiled: bytes, *facts: object) -> None:
         """Store a compiled network. Without space or permission, the next process compiles it again."""
         written = self._path(facts)
         with suppress(FastfaceError, OSError):

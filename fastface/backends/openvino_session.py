@@ -179,7 +179,7 @@ class OpenVinoSession:
             model.reshape([1, *size])
             network = self._core.compile_model(model, "CPU", options)
             if self._store.is_used:
-                self._store.write(network.export_model().getvalue(), size, options)
+                self._store.save(network.export_model().getvalue(), size, options)
         in_force = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if in_force != _TYPES[wanted]:  # OpenVINO accepts any hint, and uses a precision of the processor
             raise BackendError(f"OpenVINO computes in {in_force} instead of {wanted}")
@@ -187,7 +187,7 @@ class OpenVinoSession:
 
     def _load(self, size: tuple[int, ...], options: dict[str, Any]) -> Any:
         """Return the stored network of a size; None if there is none that OpenVINO accepts."""
-        if (compiled := self._store.read(size, options)) is None:
+        if (compiled := self._store.load(size, options)) is None:
             return None
         try:
             return self._core.import_model(BytesIO(compiled), "CPU", options)

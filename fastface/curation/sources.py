@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fastface.errors import ConfigError
-from fastface.video.discover import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from fastface.video.suffixes import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 _CROP_NAME = re.compile(r"(?P<video>.+)_(?P<time>\d+\.\d{3})_\d+")
 """Names of crops: <video>_<time>_<number>."""

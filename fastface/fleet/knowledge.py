@@ -74,7 +74,7 @@ def merge_knowledge(state: Path, origins: Iterable[KnowledgeFolder]) -> list[str
 
 
 class MergedItems:
-    """What was merged of one file before, and is merged now.
+    """Items of one file: those that were merged before, and those that are merged now.
 
     Args:
         path: The file.

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastface.fleet.shards import Shard, find_own
-from fastface.video.discover import UNFINISHED_SUFFIXES, Discovery, Skipped, VideoFile, sequence_files
+from fastface.video.discover import Discovery, Skipped, VideoFile, sequence_files
+from fastface.video.suffixes import UNFINISHED_SUFFIXES
 
 STILL_WRITTEN = "still being written"
 """Reason why a look leaves a file out."""

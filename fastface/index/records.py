@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from fastface.errors import InputError
 from fastface.types import FrameCounts, Size, VideoInfo
-from fastface.video.fingerprint import is_unchanged
+from fastface.video.identity.fingerprint import is_unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ UNIT_SUMS = (*FrameCounts().select_counts(), "damaged")
 
 
 class UnitSummary(NamedTuple):
-    """What the report of a run needs of a committed unit."""
+    """Facts on a committed unit for the report of a run."""
 
     sums: tuple[int, ...]  # of the fields `UNIT_SUMS`
     seconds: dict[str, float]
@@ -158,7 +158,7 @@ class UnitSummary(NamedTuple):
 
 
 class VideoSummary(NamedTuple):
-    """What the reports of a run need of a video: the whole records of 100,000 videos take seconds to parse."""
+    """Facts on a video for the reports of a run. The whole records of 100,000 videos take seconds to parse."""
 
     video_id: str
     path: Path

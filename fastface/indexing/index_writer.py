@@ -30,9 +30,9 @@ from fastface.runtime.index_settings import IndexSettings
 from fastface.tracking.body_tracks import link_bodies
 from fastface.tracking.face_tracks import link_tracks
 from fastface.types import Bodies, Faces, SampledFrames, Thumbnails, VideoInfo
-from fastface.video.fingerprint import read_stamp
 from fastface.video.frames.shots import number_shots
-from fastface.video.stamps import was_written
+from fastface.video.identity.fingerprint import read_stamp
+from fastface.video.identity.stamps import was_written
 
 _CHANGED = "still being written; run again later"
 

@@ -35,10 +35,10 @@ from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.stand_ins import move_video, put_moved
 from fastface.types import Faces, Unit, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.disks import find_disk
-from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.frame import UnitReport
-from fastface.video.stamps import was_written
+from fastface.video.identity.disks import find_disk
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
+from fastface.video.identity.stamps import was_written
 
 _TRIED_AGAIN = ("scanning", "failed", "quarantined")
 """States that another run may improve: the cause may be the machine and not the file."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from fastface.errors import InputError
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.video.discover import Skipped, VideoFile, casefold_name, with_path_digest
-from fastface.video.fingerprint import fingerprint, fingerprint_start, read_stamp
-from fastface.video.stamps import read_size
+from fastface.video.identity.fingerprint import fingerprint, fingerprint_start, read_stamp
+from fastface.video.identity.stamps import read_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ from fastface.pipeline.process import HeartbeatTimer
 from fastface.pipeline.ring import Ring, capacity
 from fastface.types import Geometry, VideoInfo
 from fastface.video.decode import open_source
-from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.canvas import choose_geometry
 from fastface.video.frames.frame import SampledFrame
 from fastface.video.frames.planes import PlaneWriter
 from fastface.video.frames.shots import is_cut
 from fastface.video.frames.signature import compute_signature
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
 from fastface.video.plan import plan_units
 from fastface.video.probe import probe
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastface.index.ledger import Ledger
 from fastface.index.records import NameRecord, VideoRecord
-from fastface.video.disks import is_deleted
+from fastface.video.identity.disks import is_deleted
 
 
 def find_stand_ins(videos: Sequence[VideoRecord], names: Iterable[NameRecord]) -> list[VideoRecord]:

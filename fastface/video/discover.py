@@ -19,138 +19,17 @@ from fastface.errors import ConfigError
 from fastface.names import file_name
 from fastface.types import VideoInfo
 from fastface.video.containers.magic import starts_like_film
-from fastface.video.stamps import format_stamp
-
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".264",
-        ".265",
-        ".266",
-        ".360",
-        ".3g2",
-        ".3gp",
-        ".amv",
-        ".asf",
-        ".av1",
-        ".avc",
-        ".avi",
-        ".cine",
-        ".dav",
-        ".dif",
-        ".divx",
-        ".dv",
-        ".dvr-ms",
-        ".evo",
-        ".f4p",
-        ".f4v",
-        ".flv",
-        ".gif",
-        ".gxf",
-        ".h261",
-        ".h263",
-        ".h264",
-        ".h265",
-        ".h266",
-        ".hevc",
-        ".hxvs",
-        ".ifv",
-        ".insv",
-        ".iv8",
-        ".ivf",
-        ".kux",
-        ".lxf",
-        ".m1v",
-        ".m2p",
-        ".m2t",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mj2",
-        ".mjpeg",
-        ".mjpg",
-        ".mk3d",
-        ".mkv",
-        ".mlv",
-        ".mod",
-        ".mov",
-        ".mp4",
-        ".mpe",
-        ".mpeg",
-        ".mpegts",
-        ".mpg",
-        ".mpv",
-        ".mqv",
-        ".mts",
-        ".mxf",
-        ".nsv",
-        ".nut",
-        ".nuv",
-        ".obu",
-        ".ogm",
-        ".ogv",
-        ".ogx",
-        ".pva",
-        ".qt",
-        ".rm",
-        ".rmvb",
-        ".tod",
-        ".tp",
-        ".trp",
-        ".ts",
-        ".ty",
-        ".vc1",
-        ".vdr",
-        ".viv",
-        ".vob",
-        ".vro",
-        ".webm",
-        ".wm",
-        ".wmv",
-        ".wtv",
-        ".xesc",
-        ".xvid",
-        ".y4m",
-    ]
+from fastface.video.identity.stamps import format_stamp
+from fastface.video.suffixes import (
+    IMAGE_SUFFIXES,
+    PREVIEW_SUFFIXES,
+    SNIFFED_SUFFIXES,
+    SOUND_SUFFIXES,
+    VIDEO_SUFFIXES,
 )
-"""Suffixes of the files that are taken from a folder. A file named by the user is always taken."""
 
-IMAGE_SUFFIXES = frozenset(
-    [".avif", ".bmp", ".heic", ".heif", ".hif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
-)
 SEQUENCE_CODEC = "images"
 """Value of `VideoInfo.codec` for pictures."""
-UNFINISHED_SUFFIXES = frozenset([".!ut", ".crdownload", ".download", ".opdownload", ".part", ".partial", ".tmp"])
-"""Suffixes of files that a program renames when they are complete."""
-
-_SNIFFED_SUFFIXES = UNFINISHED_SUFFIXES | {"", ".bin", ".dat", ".drc", ".ps", ".raw", ".rec"}
-"""Suffixes that do not show the type of a file: its first bytes decide. The first entry means no suffix."""
-
-_SOUND_SUFFIXES = frozenset(
-    [
-        ".aac",
-        ".ac3",
-        ".aif",
-        ".aiff",
-        ".amr",
-        ".ape",
-        ".caf",
-        ".dts",
-        ".flac",
-        ".m4a",
-        ".m4b",
-        ".mka",
-        ".mp2",
-        ".mp3",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".wav",
-        ".wma",
-        ".wv",
-    ]
-)
-_PREVIEW_SUFFIXES = frozenset({".lrf", ".lrv", ".thm"})
-"""Suffixes of small copies of films and of first pictures that GoPro, DJI and Insta360 cameras write beside them."""
 
 _SYSTEM_FOLDERS = frozenset(
     {"@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "lost+found"}
@@ -373,7 +252,7 @@ def _is_video(folder: Path, name: str) -> bool:
     if suffix in VIDEO_SUFFIXES:
         return True
     path = folder / name
-    return suffix in _SNIFFED_SUFFIXES and path.is_file() and starts_like_film(path)
+    return suffix in SNIFFED_SUFFIXES and path.is_file() and starts_like_film(path)
 
 
 def _suffix(name: str) -> str:
@@ -390,7 +269,7 @@ def _is_system(folder: Path) -> bool:
 def _leave_out(folder: Path, names: set[str], found: _FoundFiles) -> None:
     for name in sorted(names, key=_natural):
         suffix = _suffix(name)
-        kinds = ((IMAGE_SUFFIXES, PICTURES), (_SOUND_SUFFIXES, SOUND), (_PREVIEW_SUFFIXES, PREVIEWS))
+        kinds = ((IMAGE_SUFFIXES, PICTURES), (SOUND_SUFFIXES, SOUND), (PREVIEW_SUFFIXES, PREVIEWS))
         found.leave_out(next((why for suffixes, why in kinds if suffix in suffixes), OTHERS), folder, [name])
 
 

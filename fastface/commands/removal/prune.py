@@ -16,7 +16,7 @@ from fastface.index.records import NameRecord, VideoRecord
 from fastface.names import valid_text
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import require_ledger
-from fastface.video.disks import is_mounted
+from fastface.video.identity.disks import is_mounted
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from fastface.pipeline.events import Event, ProcessExited, ProcessNote, UnitLost
 from fastface.pipeline.messages import VideoProbed, VideoRefused
 from fastface.types import Unit, VideoInfo
 from fastface.video.discover import VideoFile
-from fastface.video.fingerprint import fingerprint
+from fastface.video.identity.fingerprint import fingerprint
 
 _ORDERS_A_DECODER = 2
 """One order is in work and one waits on the node: a decoder never waits for the driver."""

@@ -24,7 +24,7 @@ from fastface.runtime.engines import ready_networks
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import Networks
 from fastface.runtime.resources import choose_layout, num_cores
-from fastface.video.fingerprint import fingerprint
+from fastface.video.identity.fingerprint import fingerprint
 
 _IDLE_SECONDS = 0.5
 

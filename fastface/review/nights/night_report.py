@@ -203,10 +203,8 @@ def compare_night(
     is_searched = result.command != "scan" and not ended
     reached = {video.video_id: video for video in videos if video.scan_key}
     failed = [video for video in reached.values() if video.state not in ("done", *_UNFINISHED)]
-    known_videos = frozenset(video.video_id for video in failed if record.knows_failure(video))
     closed = {str(item.path): item.reason for item in result.skipped if item.is_fault and not item.left_state}
-    known_inputs = frozenset(path for path, reason in closed.items() if record.inputs.get(path) == reason)
-    known = KnownFailures(known_videos, known_inputs, record.exports.intersection(result.export_failures))
+    known = _find_known(record, failed, closed, result.export_failures)
     failures = [
         *(
             (video.video_id in known.videos, _make_failure("video", video.video_id, video.path, video))
@@ -242,6 +240,17 @@ def compare_night(
         sightings={**record.sightings, **_group_spans(reached, spans, labels)},
     )
     return Comparison(report, after, known)
+
+
+def _find_known(
+    record: NightRecord, failed: Iterable[VideoSummary], closed: Mapping[str, str], exports: Iterable[str]
+) -> KnownFailures:
+    """Find the failures that the last report has listed, of videos, of inputs with their reasons, and of exports."""
+    return KnownFailures(
+        frozenset(video.video_id for video in failed if record.knows_failure(video)),
+        frozenset(path for path, reason in closed.items() if record.inputs.get(path) == reason),
+        record.exports.intersection(exports),
+    )
 
 
 def list_left(result: RunResult) -> Iterable[LeftVideo]:

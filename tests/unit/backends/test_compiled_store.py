@@ -22,44 +22,44 @@ def stored(cache: Path) -> list[Path]:
 def test_a_form_is_read_by_its_facts_alone(graph: Path, tmp_path: Path) -> None:
     store = CompiledStore(graph, tmp_path / "cache")
     assert store.is_empty
-    store.write(b"one", (32, 48, 3), {"threads": 2})
+    store.save(b"one", (32, 48, 3), {"threads": 2})
     assert not store.is_empty
-    assert store.read((32, 48, 3), {"threads": 2}) == b"one"
-    assert store.read((32, 48, 3), {"threads": 1}) is None
-    assert store.read((32, 32, 3), {"threads": 2}) is None
+    assert store.load((32, 48, 3), {"threads": 2}) == b"one"
+    assert store.load((32, 48, 3), {"threads": 1}) is None
+    assert store.load((32, 32, 3), {"threads": 2}) is None
 
 
 def test_another_network_version_or_processor_has_other_forms(
     graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    CompiledStore(graph, tmp_path / "cache").write(b"one", 1)
+    CompiledStore(graph, tmp_path / "cache").save(b"one", 1)
     other = tmp_path / "other.onnx"
     other.write_bytes(graph.read_bytes() + b"\0")
-    assert CompiledStore(other, tmp_path / "cache").read(1) is None
+    assert CompiledStore(other, tmp_path / "cache").load(1) is None
     monkeypatch.setattr(compiled_store, "processor_key", lambda _: "another processor, or version")
-    assert CompiledStore(graph, tmp_path / "cache").read(1) is None
+    assert CompiledStore(graph, tmp_path / "cache").load(1) is None
 
 
 @pytest.mark.parametrize("place", [0, 3, 4, -1])
 def test_a_damaged_form_is_not_read(graph: Path, tmp_path: Path, place: int) -> None:
     store = CompiledStore(graph, tmp_path / "cache")
-    store.write(b"a compiled network", 1)
+    store.save(b"a compiled network", 1)
     (file,) = stored(tmp_path / "cache")
     content = bytearray(file.read_bytes())
     content[place] ^= 1
     file.write_bytes(content)
-    assert store.read(1) is None
+    assert store.load(1) is None
     file.write_bytes(content[:3])
-    assert store.read(1) is None
+    assert store.load(1) is None
 
 
 def test_the_oldest_forms_are_removed(graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_store, "_MOST_FILES", 2)
     store = CompiledStore(graph, tmp_path / "cache")
     for number in range(4):
-        store.write(b"%d" % number, number)
+        store.save(b"%d" % number, number)
     assert len(stored(tmp_path / "cache")) == 2
-    assert store.read(3) == b"3"
+    assert store.load(3) == b"3"
 
 
 def test_a_large_network_is_not_stored(graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

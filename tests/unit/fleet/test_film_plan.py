@@ -10,7 +10,7 @@ from index_tools import plain_info
 
 from fastface.fleet.film_plan import TARGET, FilmPlan, plan_films, settle_names
 from fastface.index.records import NameRecord, VideoRecord
-from fastface.video.fingerprint import fingerprint, read_stamp
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
 
 KEY = "settings"
 

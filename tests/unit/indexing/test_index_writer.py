@@ -15,8 +15,8 @@ from fastface.indexing.index_writer import Commit, IndexWriter
 from fastface.pipeline.events import UnitLost, UnitScanned
 from fastface.runtime.index_settings import IndexSettings
 from fastface.types import SIGNATURE_SIZE, FrameCounts, SampledFrames, Sampling, Unit
-from fastface.video.fingerprint import fingerprint, read_stamp
 from fastface.video.frames.frame import UnitReport
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
 
 SAMPLING = Sampling(Fraction(1, 5), keyframes=False)
 FIRST = Unit("film.mp4", 0, Fraction(0), Fraction(10), SAMPLING)

@@ -9,7 +9,7 @@ import pytest
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.indexing.video_names import SettledVideos, settle_videos
 from fastface.video.discover import VideoFile, discover
-from fastface.video.fingerprint import fingerprint, read_stamp
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
 
 CONTENT = os.urandom(300_000)
 

@@ -8,7 +8,7 @@ from fastface.index.ledger import Ledger
 from fastface.index.records import NameRecord, VideoRecord
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder
-from fastface.video.fingerprint import fingerprint, read_stamp
+from fastface.video.identity.fingerprint import fingerprint, read_stamp
 
 
 def test_a_name_that_the_file_has_lost_does_not_make_its_film_gone(tmp_path: Path) -> None:

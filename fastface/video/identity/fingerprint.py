@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from fastface.errors import InputError
 from fastface.video.discover import is_sequence, sequence_files
-from fastface.video.stamps import format_stamp, read_size
+from fastface.video.identity.stamps import format_stamp, read_size
 
 _BLOCK_BYTES = 65536
 _END_BYTES = 1 << 20

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fastface.errors import InputError
-from fastface.video.disks import find_disk, is_deleted, is_mounted
-from fastface.video.fingerprint import fingerprint, fingerprint_start, is_unchanged, read_stamp
-from fastface.video.stamps import read_size, was_written
+from fastface.video.identity.disks import find_disk, is_deleted, is_mounted
+from fastface.video.identity.fingerprint import fingerprint, fingerprint_start, is_unchanged, read_stamp
+from fastface.video.identity.stamps import read_size, was_written
 
 MIB = 1 << 20
 
