@@ -18,6 +18,7 @@ from ring import worker_settings
 
 from fastface.faces.analyse import FaceAnalyser
 from fastface.pipeline.inference import worker_loop as inference
+from fastface.pipeline.inference.analyser import open_analyser
 from fastface.pipeline.messages import InferFrames
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.types import Sampling, Unit
@@ -35,7 +36,7 @@ NUM_SLIDES, SLIDE_SECONDS = 5, 2
 def slide_levers(shared: Path, folder: Path, repeats: int, seconds: float) -> Iterator[Lever]:
     """Slides of either kind."""
     settings = worker_settings(shared)
-    analyser = inference.open_analyser(settings)
+    analyser = open_analyser(settings)
     ring = Ring.create(RingShape.for_batch(1, settings.ring.batch))
     photos = photographs(shared / "media" / "clips" / "friends.mp4", folder, 2.5 * seconds)
     for kind, stills in (("drawn", drawn_slides(folder)), ("photographs", photos)):

@@ -32,7 +32,7 @@ from films import TINY_SHARE, mixed_film, run_ffmpeg
 from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
-from fastface.pipeline.inference.worker_loop import open_analyser
+from fastface.pipeline.inference.analyser import open_analyser
 from fastface.pipeline.messages import Grant, InferFrames, Inferred, SlotFilled, WorkerSettings
 from fastface.pipeline.ring import Ring, RingShape
 from fastface.runtime.networks import open_networks
