@@ -1,7 +1,6 @@
 """Run `fastface status`: read the state of an output folder, even during a run."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -93,7 +92,10 @@ def read_status(out: Path) -> Status:
             raise ConfigError(f"{str(out)!r} is not an output folder of fastface")
         holder = find_holder(out)
         with Ledger(path, read_only=True) as ledger:
-            videos = ledger.video_states()
+            states = ledger.count_states()
+            is_complete = states.keys().isdisjoint(("scanning", "waiting"))
+            # A complete folder may have 100,000 done videos; nothing of them is shown but their number.
+            videos = ledger.video_states(with_done=not is_complete)
             also = list_names(ledger)
             units = {
                 video.video_id: ledger.units(video.video_id).values()
@@ -105,22 +107,20 @@ def read_status(out: Path) -> Status:
     except OSError as error:
         raise ConfigError(f"{str(out)!r} cannot be read: {error.strerror}") from error
     under_way = "" if holder is not None else "stopped; run the same command to continue"
-    known = [video for video in videos if video.is_begun]
     not_done = [
         f"{r.video_id}: {describe_state(r.state, valid_text(r.reason) or under_way)}"
-        for r in known
-        if r.state != "done"
+        for r in videos
+        if r.is_begun and r.state != "done"
     ]
-    states = Counter(video.state for video in known) + Counter(waiting=len(videos) - len(known))
     return Status(
         holder,
-        dict(states),
+        states,
         tuple(not_done),
-        _share(videos, units) if videos else None,
-        *((None, None) if begun is None else _measure_scan(videos, units, begun, now_done)),
+        (1.0 if is_complete else _share(videos, units)) if states else None,
+        *((None, None) if begun is None or is_complete else _measure_scan(videos, units, begun, now_done)),
         tuple(reversed(history.scans)),
         tuple(_list_answers(out)),
-        None if videos else history.purged,
+        None if states else history.purged,
         len(DecisionStore.load(out / ".fastface").decisions),
         {video: tuple(valid_text(str(path)) for path in paths) for video, paths in also.items()},
     )

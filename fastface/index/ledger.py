@@ -203,15 +203,19 @@ class Ledger:
         """Return whether a scan has begun a video."""
         return bool(self._rows("SELECT 1 FROM videos WHERE scan_key != '' LIMIT 1"))
 
-    def video_states(self) -> list[VideoState]:
-        """Return the states of all videos, ordered by name: what `status` needs of 100,000 videos in a second."""
+    def video_states(self, *, with_done: bool = True) -> list[VideoState]:
+        """Return the states of all videos, ordered by name: what `status` needs of 100,000 videos in a second.
+
+        Args:
+            with_done: False to leave out the videos that are done.
+        """
         query = (
             "SELECT video_id, state, reason, scan_key != '', json_extract(info, '$.duration') "
-            "FROM videos ORDER BY video_id"
+            "FROM videos WHERE ? OR state != 'done' ORDER BY video_id"
         )
         return [
             VideoState(video_id, state, reason, bool(is_begun), None if text is None else _to_seconds(text))
-            for video_id, state, reason, is_begun, text in self._iterate(query)
+            for video_id, state, reason, is_begun, text in self._iterate(query, with_done)
         ]
 
     def list_finished(self) -> list[str]:
@@ -303,10 +307,10 @@ class Ledger:
         with self._lock, self._translate():
             return self._database.execute(query, values).fetchall()
 
-    def _iterate(self, query: str) -> Iterator[tuple[Any, ...]]:
+    def _iterate(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query, a block in memory at a time."""
         with self._lock, self._translate():
-            cursor = self._database.execute(query)
+            cursor = self._database.execute(query, values)
             rows = cursor.fetchmany(_BLOCK_ROWS)
         while rows:
             yield from rows

@@ -88,7 +88,7 @@ class RunContext:
 
     def num_left(self, files: Iterable[VideoFile]) -> int:
         """Return how many of these videos are not completely scanned."""
-        left = {video.video_id for video in self.ledger.video_states() if video.state == "scanning"}
+        left = {video.video_id for video in self.ledger.video_states(with_done=False) if video.state == "scanning"}
         return sum(file.video_id in left for file in files)
 
     def forget(self) -> None:

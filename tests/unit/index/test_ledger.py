@@ -89,6 +89,9 @@ def test_states_are_those_of_the_records(tmp_path: Path) -> None:
             VideoState("failed.mp4", "failed", "no frames", is_begun=True, duration=None),
             VideoState("waiting.mp4", "scanning", "", is_begun=False, duration=None),
         ]
+        assert [video.video_id for video in ledger.video_states(with_done=False)] == [
+            "a.mp4", "failed.mp4", "waiting.mp4"
+        ]  # fmt: skip
 
 
 def test_videos_are_selected_by_their_units(tmp_path: Path) -> None:
