@@ -15,7 +15,7 @@ DecoderName = Literal["pyav", "nvdec", "auto"]
 """Decoder of videos: pyav is FFmpeg's libraries; nvdec is a card, or PyAV if it fails; auto is nvdec if installed."""
 
 Rank = Literal["seconds", "coverage", "centrality", "quality"]
-"""Order of persons; see `people.clusters.person_summaries.ranked`."""
+"""Order of persons; see `census.clusters.person_summaries.rank_clusters`."""
 
 TimelineFormat = Literal[
     "edl", "markers", "fcp7", "fcpxml", "otio", "losslesscut", "srt", "vtt", "ass", "chapters", "elan", "annotations",

@@ -38,22 +38,24 @@ class CompiledStore:
     """
 
     def __init__(self, graph: Path, cache_folder: Path) -> None:
-        content = graph.read_bytes()
-        self.is_used = len(content) <= _LARGEST_GRAPH
-        self._folder = cache_folder / "compiled" / hashlib.sha256(content).hexdigest()[:24]
+        self.is_used = graph.stat().st_size <= _LARGEST_GRAPH
+        digest = hashlib.sha256(graph.read_bytes()).hexdigest() if self.is_used else ""
+        self._folder = cache_folder / "compiled" / digest[:24]
         self._machine = processor_key(["openvino"])
 
     @property
     def is_empty(self) -> bool:
         """True if no form of the network is stored: it was never compiled, and may be invalid."""
-        return not self._folder.is_dir()
+        return not self.is_used or not self._folder.is_dir()
 
     def load(self, *facts: object) -> bytes | None:
-        """Return a compiled network; None if it is missing or damaged.
+        """Return a compiled network; None if it is missing or damaged, or if networks of its size are not stored.
 
         Args:
             facts: All that a compilation depends on, except the network, the processor and the versions.
         """
+        if not self.is_used:
+            return None
         try:
             content = self._path(facts).read_bytes()
         except OSError:

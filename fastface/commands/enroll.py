@@ -18,6 +18,7 @@ from fastface.gallery.references import GalleryReport, ReferenceRule, load_galle
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.messages import Role, with_network_precision
 from fastface.pipeline.process_pool import ProcessPool
+from fastface.runtime.context import RunContext
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.networks import Networks
@@ -153,6 +154,15 @@ def _read_photos(
     limit = picture_limit(config.scan.max_pixels)
     settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
     return read_pictures(paths, lambda: ProcessPool("enrolment", _SERVE, 1, settings), interrupted, PhotoFaces)
+
+
+def enrol_in(context: RunContext, targets: Sequence[str]) -> tuple[Gallery, GalleryReport]:
+    """Run `enrol` for a command on an output folder, which keeps the faces of the photos.
+
+    Raises:
+        FastfaceError: See `enrol`.
+    """
+    return enrol(tuple(targets), context.config, context.networks, context.interruption, known=context.out.photos)
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:

@@ -202,9 +202,9 @@ def write_report(
         night.write(context, result, videos)
     context.observer.conclude(result.exit_code, result.counts.hits)
     if command != "scan":
-        from fastface.commands.search_steps import write_page  # noqa: PLC0415 - see `_scan_and_find`
+        from fastface.commands.report import finish_report  # noqa: PLC0415 - see `_scan_and_find`
 
-        write_page(context, result)
+        finish_report(context, result)
 
 
 def _conclude(context: RunContext, result: RunResult, started: float) -> list[VideoSummary]:
@@ -261,8 +261,8 @@ def _admit(context: RunContext, found: Discovery, engine: Engine, result: RunRes
 
     They load their networks while photos are read; no frame is decoded before `_scan`.
     """
-    # A video that no run has started loses its name: its file may have moved, and no result uses the name.
     context.ledger.share_paths(file.path for file in found.videos)
+    # A video that no run has started loses its name: its file may have moved, and no result uses the name.
     records = context.ledger.videos(with_info=False)
     known = [record for record in records if record.scan_key]
     settled = settle_videos(

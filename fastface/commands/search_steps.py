@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastface.commands.answer import write_answer
-from fastface.commands.enroll import enrol
-from fastface.commands.report import finish_report
+from fastface.commands.enroll import enrol_in
 from fastface.export.taken_faces import write_taken_faces
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
@@ -37,16 +36,10 @@ def enrol_targets(context: RunContext, targets: Sequence[str], result: RunResult
     """Read the photos of the targets, and note what is wrong with them.
 
     Raises:
-        ConfigError, InterruptError, FastfaceError: See `commands.enroll.enrol`.
+        FastfaceError: See `commands.enroll.enrol`.
     """
     with result.phase("photos"):
-        gallery, report = enrol(
-            tuple(targets),
-            context.config,
-            context.networks,
-            context.interruption,
-            known=context.out.photos,
-        )
+        gallery, report = enrol_in(context, targets)
     result.targets = list_labels(gallery)
     # A wrong name in an expression must not discard earlier results, or cost a scan.
     result.where = tuple(one.label for one in _read_questions(context, result))
@@ -128,8 +121,3 @@ def answer(context: RunContext, searcher: Searcher, records: list[VideoRecord], 
     questions = _read_questions(context, result)
     findings = searcher.findings(records, with_empty=bool(questions))
     write_answer(context, answer_questions(findings, questions, context.config), result)
-
-
-def write_page(context: RunContext, result: RunResult) -> None:
-    """Write the report of the answer, if one is wanted; last, because it shows what run.json says."""
-    finish_report(context, result)

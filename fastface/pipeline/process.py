@@ -19,7 +19,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic
@@ -54,12 +54,10 @@ class Child:
         inherited = [theirs.fileno(), *([] if descriptor is None else [descriptor])]
         server = current_server()
         self._process: subprocess.Popen[bytes] | ForkedProcess
-        with theirs:
-            try:
-                self._process = _start(serve, inherited) if server is None else server.fork(serve, inherited)
-            except BaseException:
-                ours.close()
-                raise
+        with theirs, ExitStack() as unless_started:
+            unless_started.callback(ours.close)
+            self._process = _start(serve, inherited) if server is None else server.fork(serve, inherited)
+            unless_started.pop_all()
         self.connection = Connection(ours.detach())
         self.send(settings)
 

@@ -115,7 +115,7 @@ class PhotoFaces:
 class Thumbnails(RowTable):
     """Small pictures of some faces of one video, taken during the scan; one row a picture.
 
-    Do not confuse it with `people.Portrait`, a picture chosen for a person of the census.
+    Do not confuse it with `types.people.Portrait`, a picture chosen for a person of the census.
 
     Attributes:
         pts: (k,) int64, of the face's frame.

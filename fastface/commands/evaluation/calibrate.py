@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastface.commands.enroll import enrol
+from fastface.commands.enroll import enrol, enrol_in
 from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
@@ -252,9 +252,7 @@ def _open(config: Config, targets: Sequence[str], observer: Observer, index: Pat
     require_index(index)
     with open_context(config, index, observer, "calibrate") as context:
         observer.header(context.networks)
-        gallery, report = enrol(
-            tuple(targets), config, context.networks, context.interruption, known=context.out.photos
-        )
+        gallery, report = enrol_in(context, targets)
         yield _archive_evidence(context, gallery, report.warnings)
 
 
