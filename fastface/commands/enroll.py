@@ -156,7 +156,7 @@ def _read_photos(
     return read_pictures(paths, lambda: ProcessPool("enrolment", _SERVE, 1, settings), interrupted, PhotoFaces)
 
 
-def enrol_in(context: RunContext, targets: Sequence[str]) -> tuple[Gallery, GalleryReport]:
+def enrol_with_context(context: RunContext, targets: Sequence[str]) -> tuple[Gallery, GalleryReport]:
     """Run `enrol` for a command on an output folder, which keeps the faces of the photos.
 
     Raises:

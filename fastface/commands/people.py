@@ -16,7 +16,7 @@ from fastface.census.clusters.unseen_bodies import SEEN
 from fastface.census.files import write_people
 from fastface.census.names_table import mark_read, read_names_table
 from fastface.census.people_changes import apply_changes
-from fastface.commands.enroll import enrol_in
+from fastface.commands.enroll import enrol_with_context
 from fastface.config import Config
 from fastface.diagnostics.preflight import look_at_index, look_back
 from fastface.errors import ConfigError
@@ -105,7 +105,7 @@ def people(
 
 def _enrol(context: RunContext, targets: Sequence[str]) -> ReferenceSet:
     """Read the photos, and log what is odd about them."""
-    gallery, report = enrol_in(context, targets)
+    gallery, report = enrol_with_context(context, targets)
     if gallery.everyone:
         raise ConfigError("-t '*' names no person: give photos")
     for line in shorten_lines(report.warnings, _MOST_REMARKS):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from fastface.commands.answer import write_answer
-from fastface.commands.enroll import enrol_in
+from fastface.commands.enroll import enrol_with_context
 from fastface.export.taken_faces import write_taken_faces
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
@@ -39,7 +39,7 @@ def enrol_targets(context: RunContext, targets: Sequence[str], result: RunResult
         FastfaceError: See `commands.enroll.enrol`.
     """
     with result.phase("photos"):
-        gallery, report = enrol_in(context, targets)
+        gallery, report = enrol_with_context(context, targets)
     result.targets = list_labels(gallery)
     # A wrong name in an expression must not discard earlier results, or cost a scan.
     result.where = tuple(one.label for one in _read_questions(context, result))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastface.commands.enroll import enrol, enrol_in
+from fastface.commands.enroll import enrol, enrol_with_context
 from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
@@ -252,7 +252,7 @@ def _open(config: Config, targets: Sequence[str], observer: Observer, index: Pat
     require_index(index)
     with open_context(config, index, observer, "calibrate") as context:
         observer.header(context.networks)
-        gallery, report = enrol_in(context, targets)
+        gallery, report = enrol_with_context(context, targets)
         yield _archive_evidence(context, gallery, report.warnings)
 
 

@@ -3,14 +3,17 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastface.census.census import corrections_path, take_census, with_shown_settings
+from fastface.census.clusters.correction_log import log_path, read_corrections, write_corrections
 from fastface.census.clusters.corrections import Corrections
+from fastface.census.clusters.numbering import Numbering
+from fastface.census.photo_names import forget_videos, read_names, write_names
+from fastface.census.store.base import open_existing
 from fastface.commands.nights.night import forget_in_nights
 from fastface.commands.people import publish
-from fastface.commands.removal.forget_census import forget_in_census
 from fastface.config import Config
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.export.selection_npz import forget_in_picked
@@ -139,7 +142,7 @@ def _remove(
     _forget_decisions(folder, names)
     kept = {record.fingerprint for record in every if record.video_id not in names}
     contents = {record.fingerprint for record in every} - kept - {""}
-    forget_in_census(folder.state, names, contents)
+    _forget_in_census(folder.state, names, contents)
     remove_track_archive(folder.index)
     forget_in_nights(folder, names)
     write_origins(folder.state, {}, names)
@@ -153,6 +156,42 @@ def _remove(
         if (answer / REPORT).is_file():
             _write_report(folder, ledger, answer, observer)
     return num_rows
+
+
+def _forget_in_census(state: Path, names: Collection[str], fingerprints: Collection[str]) -> None:
+    """Remove some videos from the corrections, their log, the names by photos, the numbers and the identities.
+
+    Corrections and their log hold embeddings of faces; the store and the numbers hold centroids of persons. A person
+    with a name stays in the store: the name is the user's. A store elsewhere stays unchanged, because other folders may
+    share it.
+
+    Args:
+        state: The folder OUT/.fastface.
+        names: Names of the videos in OUT.
+        fingerprints: Their contents, unless a video that stays has the same.
+    """
+    _forget_in_corrections(state, names)
+    photos = read_names(state)
+    if (rest := forget_videos(photos, fingerprints)) != photos:
+        write_names(state, rest)
+    numbers = state / "numbers.npz"
+    if numbers.exists():
+        Numbering.load(numbers).without_videos(fingerprints).save(numbers)
+    store = state / "identities.sqlite"
+    if store.exists():
+        with open_existing(str(store)) as opened:
+            opened.forget(fingerprints)
+
+
+def _forget_in_corrections(state: Path, names: Collection[str]) -> None:
+    path, log = state / "corrections.json", log_path(state)
+    own = Corrections.load(path)
+    if (rest := own.without_videos(names)) != own:
+        rest.save(path)
+    logged = read_corrections(log)
+    kept = [replace(one, before=one.before.without_videos(names)) for one in logged]
+    if kept != logged:
+        write_corrections(log, kept)
 
 
 def _list_waiting(records: Sequence[VideoRecord]) -> dict[str, Path]:
