@@ -5,11 +5,10 @@ imported when the options are known to be right: usage errors and help pages nee
 imports what the children need.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Never
+from typing import Never
 
 import typer
 
@@ -42,9 +41,6 @@ from fastface.cli.options import (
 from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.pipeline import child_server
-
-if TYPE_CHECKING:
-    from fastface.video.discover import Discovery
 
 _NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
 
@@ -145,11 +141,7 @@ def _run_demo(invocation: Invocation, folder: Path) -> Never:
 def _preview(invocation: Invocation, inputs: list[str], targets: list[str] | None, out: Path) -> Never:
     from fastface.cli.console import show
     from fastface.diagnostics.dry_run import preview_run
-
-    show(preview_run(invocation.config, inputs, targets, out, _shard(invocation)), invocation)
-
-
-def _shard(invocation: Invocation) -> "Callable[[Discovery], Discovery]":
     from fastface.fleet.shards import Shard, take_shard
 
-    return partial(take_shard, shard=Shard.parse(invocation.config.run.shard))
+    own = partial(take_shard, shard=Shard.parse(invocation.config.run.shard))
+    show(preview_run(invocation.config, inputs, targets, out, own), invocation)
