@@ -1,12 +1,14 @@
 """What one NVIDIA machine does with fastface: is it right, how fast is it, and what holds it up? One command.
 
-    python benchmarks/gpu_check.py [--models ../shared/models] [--pictures ../shared/media/photos] [--write]
+    python benchmarks/gpu_check.py [--models ../shared/models] [--pictures ../shared/media/photos]
+                                   [--clips ../shared/media/clips] [--write]
 
 Prints, in under eight minutes: what is installed; how far CUDA's and TensorRT's outputs are from the CPU's; pictures a
-second by batch; `fastface scan` on a film of 1080p by decoders, workers and batch, against decoding alone, and how much
-of their time the workers wait for frames; last, the speed of networks of the large pack's size, with weights of
-chance. Nothing needs to be installed but the packages that fastface imports. Whatever the machine lacks, the part that
-needs it is left out with the reason. `--device cpu` goes through the same parts, small, on a machine without a card.
+second by batch; the answers of a run over real clips beside the processor's; `fastface scan` on a film of 1080p by
+decoders, workers and batch, against decoding alone and insightface, and how much of their time the workers wait for
+frames; last, the speed of networks of the large pack's size, with weights of chance. Nothing needs to be installed but
+the packages that fastface imports. Whatever the machine lacks, the part that needs it is left out with the reason.
+`--device cpu` goes through the same parts, small, on a machine without a card.
 """
 
 import argparse
@@ -19,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gpu_answers import Asking, answer_rows, peer_rate, questions_of
 from gpu_child import HERE, Budget, Skipped, environment, run_child
-from gpu_facts import card_name, facts, missing_modules
+from gpu_facts import card_name, facts, missing_packages
 from gpu_scans import Bench, Films, compare_decoders, decode_rate, draw_films, layouts, scan_rows
 from results import write_section
 
@@ -36,6 +39,8 @@ class Check:
 
     devices: list[str]
     models: Path
+    photos: Path
+    clips: Path
     pictures: list[Path]
     budget: Budget
     folder: Path
@@ -68,6 +73,8 @@ def main() -> None:
         check = Check(
             devices=devices,
             models=options.models.absolute(),
+            photos=options.pictures.absolute(),
+            clips=options.clips.absolute(),
             pictures=_pictures(options.pictures),
             budget=Budget(options.budget_seconds),
             folder=folder,
@@ -90,6 +97,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=Path("../shared/models"), help="folder of packs")
     parser.add_argument("--pictures", type=Path, default=Path("../shared/media/photos"), help="photos of faces")
+    parser.add_argument("--clips", type=Path, default=Path("../shared/media/clips"), help="films of their persons")
     parser.add_argument("--device", default="cuda,tensorrt", help=f"of {', '.join(DEVICES)}")
     parser.add_argument("--budget-seconds", type=float, default=480.0)
     parser.add_argument("--cache", type=Path, help="keeps TensorRT's engines; default: made anew each time")
@@ -130,7 +138,7 @@ def machine_part(check: Check) -> Iterator[str]:
 
 def networks_part(check: Check) -> Iterator[str]:
     """The first pack: parity and rates."""
-    _require_modules()
+    _require_packages()
     if not check.packs:
         raise Skipped(f"no pack of networks in {str(check.models)!r}: give --models")
     for device in check.devices:
@@ -139,7 +147,7 @@ def networks_part(check: Check) -> Iterator[str]:
 
 def other_packs_part(check: Check) -> Iterator[str]:
     """The other packs, since they are there."""
-    _require_modules()
+    _require_packages()
     if not check.packs[1:]:
         raise Skipped(f"there is no other pack in {str(check.models)!r}")
     for pack in check.packs[1:]:
@@ -147,9 +155,19 @@ def other_packs_part(check: Check) -> Iterator[str]:
             yield from _measured(check, pack, device, is_compared=True)
 
 
+def answers_part(check: Check) -> Iterator[str]:
+    """A run over real clips."""
+    _require_packages()
+    question = questions_of(check.clips, check.photos)
+    if not check.working:
+        raise Skipped(f"none of {', '.join(check.devices)} works here")
+    asking = Asking(check.packs[0], check.folder / "answers", check.variables, check.budget)
+    yield from answer_rows(question, check.working, asking)
+
+
 def scan_part(check: Check) -> Iterator[str]:
     """From end to end."""
-    _require_modules()
+    _require_packages()
     seconds = 2.0 if check.small else 20.0
     check.budget.need(10)
     check.films = draw_films(check.folder, seconds, check.pictures[:24], check.variables, check.budget)
@@ -163,6 +181,11 @@ def scan_part(check: Check) -> Iterator[str]:
     except Skipped as skipped:
         compared = f"left out: {skipped}"
     yield f"PyAV's frames and the card's (`--decoder nvdec`): {compared}."
+    if check.packs and check.working:
+        try:
+            yield f"{peer_rate(check.films.long, check.packs[0], check.working[0], check.variables, check.budget)}."
+        except Skipped as skipped:
+            yield f"Peer left out: {skipped}."
     yield ""
     if not check.packs:
         raise Skipped(f"no scan: no pack of networks in {str(check.models)!r}")
@@ -182,7 +205,7 @@ def scan_part(check: Check) -> Iterator[str]:
 
 def large_part(check: Check) -> Iterator[str]:
     """Networks of the large pack's size."""
-    _require_modules()
+    _require_packages()
     check.budget.need(10)
     ended = run_child([sys.executable, HERE / "large_networks.py", check.folder], check.budget.left, check.variables)
     if ended.reason:
@@ -196,14 +219,15 @@ def large_part(check: Check) -> Iterator[str]:
 PARTS = {
     "Machine": machine_part,
     "First pack of the models folder": networks_part,
+    "Answers about real clips": answers_part,
     "End to end": scan_part,
     "Networks of the large pack's size": large_part,
     "Other packs of the models folder": other_packs_part,
 }
 
 
-def _require_modules() -> None:
-    if missing := missing_modules():
+def _require_packages() -> None:
+    if missing := missing_packages():
         raise Skipped(f"Python packages are missing: pip install {' '.join(missing)}")
 
 

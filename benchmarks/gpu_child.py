@@ -70,9 +70,10 @@ def environment(folder: Path) -> dict[str, str]:
     """
     root = HERE.parent
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    noted = folder / f"fastface-{project['version']}.dist-info"
+    name, version = project["name"], project["version"]
+    noted = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     noted.mkdir(parents=True, exist_ok=True)
-    (noted / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fastface\nVersion: {project['version']}\n")
+    (noted / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     # What is installed of fastface is not looked at: the checkout goes before it.
     places = [str(root), str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FASTFACE_")}

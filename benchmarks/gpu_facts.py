@@ -2,38 +2,35 @@
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
+import tomllib
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["card_name", "facts", "missing_modules"]
+from gpu_child import HERE
 
-_MODULES = {
-    "av": "av",
-    "cv2": "opencv-python-headless",
-    "numpy": "numpy",
-    "onnx": "onnx",
-    "onnxruntime": "onnxruntime-gpu",
-    "PIL": "pillow",
-    "platformdirs": "platformdirs",
-    "pyarrow": "pyarrow",
-    "pydantic": "pydantic",
-    "rich": "rich",
-    "threadpoolctl": "threadpoolctl",
-    "tqdm": "tqdm",
-    "typer": "typer",
-}
-"""{module: package}: what fastface cannot do without."""
+__all__ = ["card_name", "facts", "missing_packages"]
 
+_RUNTIMES = ("onnxruntime-gpu", "onnxruntime")
+_NAME = re.compile(r"[\w.-]+")
 _TOLD = ("fastface-video", "onnx", "tensorrt", "openvino", "av", "opencv", "numpy", "nvidia-", "pynvvideocodec")
 _FROM_SMI = "name,driver_version,memory.total,compute_cap,power.limit"
 
 
-def missing_modules() -> list[str]:
-    """Packages that fastface needs and that are not there."""
-    return [package for module, package in _MODULES.items() if find_spec(module) is None]
+def missing_packages() -> list[str]:
+    """Packages that fastface needs, by pyproject.toml, and that are not there; and ONNX Runtime where there is none."""
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [_NAME.match(line)[0] for line in project["dependencies"]]
+    missing = [name for name in needed if not is_installed(name)]
+    return missing if any(map(is_installed, _RUNTIMES)) else [*missing, _RUNTIMES[0]]
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package is there, of any version."""
+    return next(iter(distributions(name=package)), None) is not None
 
 
 def card_name() -> str | None:
@@ -51,7 +48,7 @@ def facts() -> list[str]:
     found = {found.name.lower(): found.version for found in distributions() if found.name}
     told = [f"{name} {found[name]}" for name in sorted(found) if name.startswith(_TOLD) and name != "avro"]
     lines.append(f"* packages: {', '.join(told) or 'none of those that matter'}")
-    if missing := missing_modules():
+    if missing := missing_packages():
         lines.append(f"* missing: {', '.join(missing)}: pip install {' '.join(missing)}")
     return lines
 

@@ -40,34 +40,7 @@ from typing import Any
 from films import TINY_SHARE, large_film, mixed_film, run_ffmpeg, sparse_film
 from results import add_tiny, machine, write_section
 
-PEER = """
-import sys, cv2
-from pathlib import Path
-from insightface.model_zoo import get_model
-from insightface.utils.face_align import norm_crop
-samples, in_batches = float(sys.argv[3]), sys.argv[4] == "batches"
-detector = get_model(str(next(Path(sys.argv[2]).glob("det*.onnx"))), providers=["CPUExecutionProvider"])
-detector.prepare(ctx_id=-1, input_size=(640, 640), det_thresh=0.5)
-recogniser = get_model(str(next(Path(sys.argv[2]).glob("w600k*.onnx"))), providers=["CPUExecutionProvider"])
-recogniser.prepare(ctx_id=-1)
-video = cv2.VideoCapture(sys.argv[1])
-rate = video.get(cv2.CAP_PROP_FPS)
-frames = faces = 0
-number, cell = -1, -1
-while video.grab():
-    number += 1
-    if samples and int(number / rate * samples) == cell:
-        continue
-    cell = int(number / rate * samples)
-    _, frame = video.retrieve()
-    frames += 1
-    _, landmarks = detector.detect(frame)
-    aligned = [norm_crop(frame, points, recogniser.input_size[0]) for points in landmarks]
-    faces += len(aligned)
-    for batch in [aligned] if in_batches and aligned else [[one] for one in aligned]:
-        recogniser.get_feat(batch)
-print(frames, faces)
-"""
+PEER = Path(__file__).with_name("insightface_peer.py")
 EVERY_FRAME, SAME_SAMPLES = "insightface + OpenCV, every frame", "insightface + OpenCV, 5 frames a second"
 PEERS = {
     SAME_SAMPLES: (5, "single"),
@@ -234,15 +207,19 @@ def one_second_of_five(film: Path, path: Path) -> Path:
 
 def count(code: str, *arguments: object, python: str = sys.executable) -> tuple[int, int]:
     """(frames, faces) of a Python program."""
-    command = [python, "-c", code, *map(str, arguments)]
+    return counts([python, "-c", code, *map(str, arguments)])
+
+
+def counts(command: list[str]) -> tuple[int, int]:
+    """The first two numbers of the last line that a command prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1800)
-    frames, faces = map(int, done.stdout.split()[-2:])
-    return frames, faces
+    frames, faces, *_ = done.stdout.splitlines()[-1].split()
+    return int(frames), int(faces)
 
 
 def peer(film: Path, pack: Path, how: tuple[int, str]) -> tuple[int, int]:
     """One of the peers."""
-    return count(PEER, film, pack, *how)
+    return counts([sys.executable, *map(str, (PEER, film, pack, *how))])
 
 
 def mode(shared: Path, out: Path, more: list[str]) -> Callable[[Path], tuple[int, int]]:

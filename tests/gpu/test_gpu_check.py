@@ -18,9 +18,11 @@ from fastface.video import nvdec
 
 sys.path.insert(0, str(BENCHMARKS))
 
+import gpu_answers
 import gpu_facts
 import gpu_films
 import large_networks
+from gpu_child import Budget, environment
 
 RESULTS = BENCHMARKS / "RESULTS.md"
 
@@ -53,10 +55,19 @@ def draw_pictures(cartoon: Cartoon, folder: Path) -> tuple[Path, int]:
 def test_without_a_card_every_part_runs_or_says_what_is_missing(cartoon: Cartoon, tmp_path: Path) -> None:
     before = RESULTS.read_bytes()
     pictures, num_faces = draw_pictures(cartoon, tmp_path / "pictures")
-    given = ["--models", cartoon.models, "--pictures", pictures, "--device", "cuda,tensorrt,cpu"]
+    given = [
+        "--models",
+        cartoon.models,
+        "--pictures",
+        pictures,
+        "--clips",
+        tmp_path / "none",
+        "--device",
+        "cuda,tensorrt,cpu",
+    ]
     text = check(*given, "--budget-seconds", 150, "--write", cwd=tmp_path)
     told = parts(text)
-    assert len(told) == 5
+    assert len(told) == 6
     assert "card: none" in told["Machine"]
     assert "packs: cartoon" in told["Machine"]
     networks = told["First pack of the models folder"]
@@ -108,10 +119,41 @@ def test_the_cards_frames_are_compared_with_pyavs(
 
 
 def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert gpu_facts.missing_modules() == []
-    monkeypatch.setattr(gpu_facts, "_MODULES", {"numpy": "numpy", "no_such_module": "the-package"})
-    assert gpu_facts.missing_modules() == ["the-package"]
-    assert gpu_facts.facts()[-1] == "* missing: the-package: pip install the-package"
+    assert gpu_facts.missing_packages() == []
+    there = gpu_facts.is_installed
+    monkeypatch.setattr(gpu_facts, "is_installed", lambda name: name != "pi-heif" and there(name))
+    assert gpu_facts.missing_packages() == ["pi-heif"]
+    assert gpu_facts.facts()[-1] == "* missing: pi-heif: pip install pi-heif"
+    monkeypatch.setattr(gpu_facts, "is_installed", lambda name: not name.startswith("onnxruntime"))
+    assert gpu_facts.missing_packages() == ["onnxruntime-gpu"]
+
+
+def test_answers_are_compared_hit_by_hit() -> None:
+    """By hand: one hit of three is lost and one is new; 4 of 5 s are in common."""
+    whose = ("a.mp4", "Alice")
+    exact = gpu_answers.Answer(
+        {(*whose, "0"): 0.5, (*whose, "1"): 0.6, (*whose, "2"): 0.7}, {whose: [(0.0, 2.0), (5.0, 8.0)]}, 1.0
+    )
+    found = gpu_answers.Answer(
+        {(*whose, "0"): 0.52, (*whose, "1"): 0.6, (*whose, "3"): 0.7}, {whose: [(0.0, 3.0), (6.0, 8.0)]}, 1.0
+    )
+    assert gpu_answers.compare(exact, found) == "3 | 2 | 0.0200 | 5.0 | 4.0"
+
+
+def test_a_run_over_a_film_with_photos_is_asked_on_each_device(cartoon: Cartoon, tmp_path: Path) -> None:
+    clips, photos = tmp_path / "clips", tmp_path / "photos"
+    clips.mkdir()
+    photos.mkdir()
+    (clips / "friends.mp4").symlink_to(cartoon.films / "film1.mp4")
+    (photos / "friends").symlink_to(cartoon.photos)
+    asking = gpu_answers.Asking(cartoon.models, tmp_path, environment(tmp_path), Budget(120))
+    rows = list(gpu_answers.answer_rows(gpu_answers.questions_of(clips, photos), ["cpu", "cuda"], asking))
+    assert rows[0] == "1 clips of real films (friends)."
+    exact, found, refused = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows[-3:])
+    assert int(exact[1]) > 0
+    assert found[1:4] == [exact[1], exact[1], "0.0000"]
+    assert float(found[5]) == float(exact[4]) > 0
+    assert "the run ended with 4" in refused[1]
 
 
 def test_multiplications_are_counted() -> None:

@@ -31,6 +31,7 @@ RUNS: dict[str, list[str]] = {
     "gpu_check": ["--models", "{shared}/models", "--device", "cpu", "--budget-seconds", "1"],
     "gpu_films": ["draw", "{folder}/film.mp4", "1"],
     "gpu_measure": [ORDER],
+    "insightface_peer": ["{shared}/media/clips/hamilton.mp4", "{shared}/models/buffalo_s", "5", "single"],
     "large_networks": ["{folder}"],
     "levers": [*TINY, "--repeats", "1"],
     "library_scale": ["--models", "{shared}/models/buffalo_s", "--tiny"],
