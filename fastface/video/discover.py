@@ -54,6 +54,7 @@ _DIGEST_LENGTH = 8
 _PATH_DIGEST = re.compile(rf"\.[0-9a-f]{{{_DIGEST_LENGTH}}}")
 _STATE_FOLDER = ".fastface"
 _OWN_OUTPUT = "an output folder of fastface"
+_SAME_FOLDER = "the same folder as another one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +219,16 @@ def _lines(path: Path) -> list[str]:
 
 
 def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
-    """Yield the videos and image sequences of a folder. Each link to a folder is followed once."""
+    """Yield the videos and image sequences of a folder.
+
+    A link to a folder is followed once, and only if the walk does not reach the folder itself: a link may go away.
+    """
     seen: set[tuple[int, int]] = set()
+    top = root.resolve()
     for folder, folders, files in os.walk(root, followlinks=True, onerror=lambda e: _unreadable(e, found)):
         here = Path(folder)
         status = here.stat()
-        reason = "the same folder as another one" if (status.st_dev, status.st_ino) in seen else ""
+        reason = _SAME_FOLDER if (status.st_dev, status.st_ino) in seen else ""
         if reason or _is_output(here, found.exclude):
             found.skip(here, reason or _OWN_OUTPUT)
             folders.clear()
@@ -235,6 +240,9 @@ def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
         shown = sorted((name for name in folders if not name.startswith(".")), key=_natural)
         found.leave_out(SYSTEM, here, [name for name in shown if _is_system(here / name)])
         folders[:] = [name for name in shown if not _is_system(here / name)]
+        for name in [name for name in folders if _is_reached(top, here / name)]:
+            found.skip(here / name, _SAME_FOLDER)
+            folders.remove(name)
         names = sorted((name for name in files if not name.startswith(".")), key=_natural)
         videos = [name for name in names if _is_video(here, name)]
         start = str(here / "_")[:-1]
@@ -245,6 +253,17 @@ def _below(root: Path, found: _FoundFiles) -> Iterator[_Candidate]:
         if is_sequence:
             yield _Candidate(str(here), here.resolve().name if relative == "." else relative, sequence=True)
         _leave_out(here, set(names) - set(videos) - set(pictures if is_sequence else ()), found)
+
+
+def _is_reached(top: Path, folder: Path) -> bool:
+    """Return whether a folder is a link to one that the walk from `top` reaches without a link."""
+    if not folder.is_symlink():
+        return False
+    target = folder.resolve()
+    if not target.is_relative_to(top):
+        return False
+    between = [target, *target.parents][: len(target.parts) - len(top.parts)]
+    return not any(one.name.startswith(".") or _is_system(one) for one in between)
 
 
 def _is_video(folder: Path, name: str) -> bool:
@@ -278,8 +297,11 @@ def _unreadable(error: OSError, found: _FoundFiles) -> None:
 
 
 def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[tuple[_Candidate, str]]:
-    """Yield regular files with their stamps, each once even if it has several names. Pipes would block the process."""
-    seen: dict[tuple[int, int, str], str] = {}
+    """Yield regular files with their stamps, each once even if it has several names. Pipes would block the process.
+
+    Of several names, the first that is no link counts: a link may go away, and the file stay.
+    """
+    same: dict[tuple[int, int, str], list[tuple[_Candidate, str]]] = {}
     for candidate in candidates:
         path, folder, name = candidate.path, candidate.path, ""
         if candidate.sequence and not Path(path).is_dir():
@@ -292,13 +314,20 @@ def _unique(candidates: list[_Candidate], found: _FoundFiles) -> Iterator[tuple[
         if not candidate.sequence and not stat.S_ISREG(status.st_mode):
             found.skip(Path(path), "not a regular file")
             continue
-        identity = (status.st_dev, status.st_ino, name)
-        if identity in seen:
-            first = seen[identity]
-            found.skip(Path(path), f"the same file as {first!r}", original=Path(first).absolute())
-            continue
-        seen[identity] = path
-        yield candidate, ("" if candidate.sequence else format_stamp(status))
+        stamp = "" if candidate.sequence else format_stamp(status)
+        same.setdefault((status.st_dev, status.st_ino, name), []).append((candidate, stamp))
+    for names in same.values():
+        chosen = names[0] if len(names) == 1 else next((one for one in names if not _is_link(one[0].path)), names[0])
+        first = chosen[0].path
+        for other, _ in names:
+            if other is not chosen[0]:
+                found.skip(Path(other.path), f"the same file as {first!r}", original=Path(first).absolute())
+        yield chosen
+
+
+def _is_link(path: str) -> bool:
+    """Return whether a path leads over a link."""
+    return os.path.realpath(path) != os.path.abspath(path)  # noqa: PTH100 - as quick as the rest of the search
 
 
 def unique_names(wanted: Sequence[tuple[str, str]], known: Iterable[str] = ()) -> list[str]:

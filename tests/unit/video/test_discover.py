@@ -130,6 +130,27 @@ def test_the_same_file_counts_once(root: Path, out: Path) -> None:
     assert sorted(reasons(found)) == ["a.mp4", "hard.mp4", "loop", "soft.mp4"]
 
 
+def test_a_link_never_stands_for_what_is_there_without_it(root: Path, out: Path) -> None:
+    touch(root / "z/real.mp4")
+    (root / "a_folder").symlink_to(root / "z")
+    (root / "a_file.mp4").symlink_to(root / "z/real.mp4")
+    found = discover([root], out)
+    assert [video.path for video in found.videos] == [root / "z/real.mp4"]
+    assert reasons(found).keys() == {"a_folder", "a_file.mp4"}
+    found = discover([root / "a_folder", root / "z"], out)
+    assert [video.path for video in found.videos] == [root / "z/real.mp4"]
+    assert [one.original for one in found.skipped] == [root / "z/real.mp4"]
+
+
+def test_a_link_to_what_the_search_leaves_out_is_followed(root: Path, out: Path) -> None:
+    touch(root / ".hidden/one.mp4")
+    touch(root.parent / "elsewhere/two.mp4")
+    (root / "shown").symlink_to(root / ".hidden")
+    (root / "outside").symlink_to(root.parent / "elsewhere")
+    (root / "again").symlink_to(root.parent / "elsewhere")
+    assert sorted(ids(discover([root], out))) == ["again__two.mp4", "shown__one.mp4"]
+
+
 def test_what_would_hang_or_cannot_be_read_is_skipped(root: Path, out: Path) -> None:
     root.mkdir()
     os.mkfifo(root / "pipe.mp4")
