@@ -4,10 +4,9 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel, ConfigDict
 
 from fastface.cli.arguments import OUT_FOLDERS, Outs
 from fastface.cli.options import EXPORT, LIMITS, MODELS, SPANS, Invocation, with_settings
@@ -51,9 +50,9 @@ def pick(
     """
     chosen, called = list(persons or ()), name
     if selection is not None:
-        from fastface.census.page_files import read_page_file
+        from fastface.census.page_files import PeopleSelection, read_page_file
 
-        more = read_page_file(selection, _Selection, "people.html", option="--selection ")
+        more = read_page_file(selection, PeopleSelection, "people.html", option="--selection ")
         chosen += map(str, more.people)
         called, census = name or more.name, census or more.census
     wanted: dict[Correction, bool] = {"merge": merge, "split": split, "reject": reject, "restore": restore}
@@ -92,14 +91,3 @@ def pick(
     from fastface.commands.pick import pick as pick_workflow
 
     finish(pick_workflow(invocation.config, chosen, where, observer, name=called, shown=census), invocation)
-
-
-class _Selection(BaseModel):
-    """Content of the file that people.html saves: persons, their name, and the census that defines the numbers."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    schema_version: Literal[1]
-    people: list[int]
-    name: str = ""
-    census: str = ""
