@@ -139,7 +139,7 @@ class Invocation:
     """Arguments that all commands share.
 
     Attributes:
-        config: The settings in force.
+        settings: Returns the settings in force.
         json: True if standard output is one JSON object and nothing else.
         quiet: True to print only errors.
         verbose: True to list stage times and files that were left out.
@@ -147,12 +147,17 @@ class Invocation:
         notes: Notes for the user on the origin of settings.
     """
 
-    config: "Config"
+    settings: "Callable[[], Config]"
     json: bool
     quiet: bool
     verbose: bool
     dry_run: bool
     notes: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> "Config":
+        """The settings in force."""
+        return self.settings()
 
 
 def _print_full_help(ctx: typer.Context, wanted: bool) -> None:
@@ -194,6 +199,9 @@ _COMMON: dict[str, Any] = {
         typer.Option("--verbose", "-v", help="Also print times, and files that were left out."),
     ],
 }
+
+_SWITCHES = {"json": "json_", "quiet": "quiet", "verbose": "verbose", "dry_run": "dry_run"}
+"""{field of an `Invocation`: parameter of its option}"""
 
 _HELP_ALL: dict[str, Any] = {
     "help_all": Annotated[
@@ -239,14 +247,19 @@ def with_settings(
             values.pop("help_all", None)
             common = {name: values.pop(name) for name in _COMMON}
             given = [(flag, values.pop(flag.parameter)) for flag in flags]
-            from fastface.cli.invocation import find_output_folder, make_invocation  # noqa: PLC0415 - help and usage errors check no values
-
             out = values.get("index") or values.get("out")
             out = out[0] if isinstance(out, list) else out  # several are asked with the settings of the first
             if remembers == "crops":
-                out = find_output_folder(values["crops"])
-            invocation = make_invocation(given, common, out if remembers else None, with_export=remembers == "export")
-            command(invocation, **values)
+                out = _find_output_folder(values["crops"])
+            settings, notes = _load_defaults, tuple[str, ...]()
+            if every or _gives_settings(common):
+                from fastface.cli.given_settings import check_settings  # noqa: PLC0415 - most of the start of `status`
+
+                out = out if remembers else None
+                config, notes = check_settings(given, common, out, with_export=remembers == "export")
+                settings = lambda: config  # noqa: E731 - a value for later
+            switches = {name: bool(common[parameter]) for name, parameter in _SWITCHES.items()}
+            command(Invocation(settings, **switches, notes=notes), **values)
 
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
@@ -257,3 +270,21 @@ def with_settings(
         return wrapper
 
     return decorate
+
+
+def _gives_settings(common: dict[str, Any]) -> bool:
+    """Return whether the user set anything that a command without settings of its own must check too."""
+    variables = {name for name in os.environ if name.startswith("FASTFACE_")} - {"FASTFACE_MODELS"}
+    return bool(common["set_"] or common["profile"] or common["config_file"] or variables)
+
+
+def _load_defaults() -> "Config":
+    from fastface.config import load_config  # noqa: PLC0415 - commands without settings do not read them
+
+    return load_config()
+
+
+def _find_output_folder(crops: list[str]) -> Path | None:
+    """Return the output folder that contains the pictures."""
+    places = (place for crop in crops for place in Path(crop).absolute().parents)
+    return next((place for place in places if (place / ".fastface").is_dir()), None)

@@ -1,4 +1,4 @@
-"""Make the settings in force for one command from its options, files, the environment and the output folder.
+"""Check the settings of one command from its options, files, the environment and the output folder.
 
 `options.with_settings` calls it once the command line is read.
 """
@@ -7,17 +7,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastface.cli.options import Flag, Invocation
+from fastface.cli.options import Flag
 from fastface.config import Config, load_config
 from fastface.errors import ConfigError
 from fastface.runtime.saved_settings import networks_alone, read_remembered
 from fastface.setting_help import format_value
 
 
-def make_invocation(
+def check_settings(
     given: list[tuple[Flag, Any]], common: dict[str, Any], out: Path | None, *, with_export: bool
-) -> Invocation:
-    """Check all settings of a command together.
+) -> tuple[Config, tuple[str, ...]]:
+    """Check all settings of a command together; return those in force, and notes for the user on their origin.
 
     Args:
         given: Options with their values as typed; None for an absent option.
@@ -46,25 +46,12 @@ def make_invocation(
     is_own = common["profile"] is not None or common["config_file"] is not None
     remembered = {} if out is None else read_remembered(out, with_export=with_export and not is_own)
     # Flags may depend on stored settings, so all are checked together.
-    config, notes = load_config(**sources, remembered=remembered), []
+    config, notes = load_config(**sources, remembered=remembered), tuple[str, ...]()
     if config.run.fresh:
         config = load_config(**sources, remembered=networks_alone(remembered))
     elif settings := _describe_remembered(remembered, config, typed):
-        notes = [f"as in the last run in {out}: {settings}"]
-    return Invocation(
-        config=config,
-        json=bool(common["json_"]),
-        quiet=bool(common["quiet"]),
-        verbose=bool(common["verbose"]),
-        dry_run=bool(common["dry_run"]),
-        notes=tuple(notes),
-    )
-
-
-def find_output_folder(crops: list[str]) -> Path | None:
-    """Return the output folder that contains the pictures."""
-    places = (place for crop in crops for place in Path(crop).absolute().parents)
-    return next((place for place in places if (place / ".fastface").is_dir()), None)
+        notes = (f"as in the last run in {out}: {settings}",)
+    return config, notes
 
 
 def _describe_remembered(
