@@ -26,7 +26,6 @@ from results import machine, write_section
 
 from fastface.config import load_config
 from fastface.cosine import normalize_rows
-from fastface.distribution import VERSION
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
@@ -36,6 +35,7 @@ from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target, VideoInfo
+from fastface.version import VERSION
 
 NUM_TARGETS = 20
 FACES_A_VIDEO = 10_000

@@ -35,7 +35,6 @@ from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
 from fastface.cosine import normalize_rows
-from fastface.distribution import VERSION
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
@@ -46,6 +45,7 @@ from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.networks import Networks, open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target
+from fastface.version import VERSION
 from fastface.video.identity.disks import find_disk
 from fastface.video.identity.fingerprint import fingerprint, read_stamp
 

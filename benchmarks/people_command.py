@@ -20,7 +20,6 @@ from find_scale import drawn_info
 from results import machine, write_section
 
 from fastface.config import load_config
-from fastface.distribution import VERSION
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
@@ -28,6 +27,7 @@ from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, SampledFrames
+from fastface.version import VERSION
 
 TRACKS_A_VIDEO = 400
 FACES_A_TRACK = 5

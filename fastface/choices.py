@@ -26,6 +26,9 @@ TimelineFormat = Literal[
 DOUBLE_COSINE = 0.968
 """Minimum cosine of two embeddings that count as one: neighbouring frames of one shot."""
 
+PERSON_SIDES = "a multiple of 32 from 64 to 2048"
+"""Allowed sides of a person network's canvas: the largest stride is 32."""
+
 PROFILE_YAW = 50.0
 """Minimum yaw of a profile in degrees: half of the face is hidden. The estimate is accurate to ten degrees."""
 

@@ -1,14 +1,12 @@
-"""Describe the installed distribution: its name, its version, and how to install its extras.
+"""Describe the installed distribution: its name, and how to install its extras.
 
 The distribution is called `fastface-video`, because `fastface` on the package index is another project. The import
 package and the command are called `fastface`. A test checks each extra against pyproject.toml and the Makefile.
 """
 
-from importlib.metadata import version
 from typing import Literal
 
 DISTRIBUTION = "fastface-video"
-VERSION = version(DISTRIBUTION)
 
 Extra = Literal["cpu", "cuda", "gpu", "nvdec", "person", "ray", "redis", "scale"]
 """An extra of pyproject.toml."""

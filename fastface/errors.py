@@ -22,6 +22,9 @@ A message gives the value, the allowed values, and the remedy. The module that c
 
 from pathlib import Path
 
+CANNOT_READ = "cannot be read"
+"""Start of the reason if the disk or the share fails while a video is read; another run may succeed."""
+
 
 class FastfaceError(Exception):
     """Root of the tree; `exit_code` is the exit code of the command line."""

@@ -14,7 +14,8 @@ from fastface.census.clusters.person_summaries import NO_CLUSTER, Meetings
 from fastface.census.clusters.statistics import frame_mates
 from fastface.census.clusters.unseen_bodies import SEEN, BodyStretches, owners, stretches
 from fastface.census.track_table import TrackTable
-from fastface.index.anchors import Anchor, anchored_track
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import anchored_track
 from fastface.index.store import VideoIndex
 from fastface.names import pluralize
 from fastface.runtime.context import RunContext

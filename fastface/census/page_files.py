@@ -6,9 +6,9 @@ from another person: its size is limited, and a fault is described on one line w
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fastface.errors import ConfigError
 from fastface.names import clean_text, valid_text
@@ -17,6 +17,17 @@ _LARGEST_BYTES = 64 << 20
 """Maximum size of a file: some hundred thousand decisions."""
 
 _Content = TypeVar("_Content", bound=BaseModel)
+
+
+class PeopleSelection(BaseModel):
+    """Content of the file that people.html saves: persons, their name, and the census that defines the numbers."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    schema_version: Literal[1]
+    people: list[int]
+    name: str = ""
+    census: str = ""
 
 
 def read_page_bytes(path: Path, option: str = "") -> bytes:

@@ -14,7 +14,8 @@ from fastface.census.clusters.corrections import Corrections
 from fastface.census.identity_matching import open_context_store
 from fastface.census.store.base import Membership, open_existing
 from fastface.errors import ConfigError
-from fastface.index.anchors import Anchor, encode_look
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import encode_look
 from fastface.index.store import VideoIndex
 from fastface.names import format_ranges, valid_text
 from fastface.runtime.context import RunContext

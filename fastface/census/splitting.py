@@ -13,7 +13,7 @@ from fastface.census.clusters.clustering import LinkRule, cluster_tracks
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.selection import body_anchors, choose_best_tracks, face_anchors, make_anchor
 from fastface.errors import ConfigError
-from fastface.index.anchors import Anchor
+from fastface.index.anchor_record import Anchor
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import RunContext
 from fastface.tracking.track_cuts import best_cut

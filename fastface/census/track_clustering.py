@@ -17,7 +17,7 @@ from fastface.census.track_table import TrackTable
 from fastface.config import PeopleConfig
 from fastface.cosine import normalize_rows
 from fastface.impostors import ImpostorDistribution
-from fastface.index.anchors import Anchor
+from fastface.index.anchor_record import Anchor
 
 
 def cluster_table(

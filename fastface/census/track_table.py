@@ -12,7 +12,8 @@ import numpy as np
 from fastface.census.clusters.corrections import Corrections, cut_tracks
 from fastface.census.clusters.person_summaries import Meetings, VideoFacts
 from fastface.census.clusters.statistics import frame_mates, summarize_video
-from fastface.index.anchors import Anchor, anchored_track
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import anchored_track
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import pluralize

@@ -10,7 +10,6 @@ import typer
 from typer.main import get_command, get_group
 
 from fastface.cli.usage import PlainCommand, PlainGroup
-from fastface.distribution import VERSION
 
 COMMANDS = {
     "run": "run.run",
@@ -111,6 +110,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from fastface.version import VERSION  # noqa: PLC0415 - no other option needs it
+
         typer.echo(f"fastface {VERSION}")
         raise typer.Exit
 

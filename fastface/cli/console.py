@@ -1,10 +1,10 @@
 """Print the result of a command: tables and lines, or one JSON object.
 
-The modules of `cli.commands` call it. With `--json`, standard output must hold nothing but the object.
+The modules of `cli.commands` import it once the options are read: it loads rich and the results of the workflows. With
+`--json`, standard output must hold nothing but the object.
 """
 
 import json
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fastface.cli.arguments import OUT_FOLDER
 from fastface.cli.options import Invocation
+from fastface.cli.output import MOST_ROWS, as_json, out_option, plain, say
 from fastface.export.tables.results import span_object
 from fastface.index.video_state import STATE_WORDS, describe_state
-from fastface.names import is_shown, pluralize, valid_text
+from fastface.names import pluralize, valid_text
 from fastface.runtime.events.bottleneck import describe_bottleneck
 from fastface.runtime.events.observer import BarObserver, FailureObserver, Observer
 from fastface.runtime.events.progress import clock_text
@@ -28,9 +28,6 @@ from fastface.types import Span
 
 if TYPE_CHECKING:
     from fastface.diagnostics.dry_run import Preview
-
-MOST_ROWS = 20
-"""Maximum rows of a table in a terminal; files have all."""
 
 _WIDE = 10_000
 """Columns of an output that is not a terminal: no name is cut."""
@@ -62,11 +59,6 @@ def make_observer(invocation: Invocation) -> Observer:
     return observer
 
 
-def say(text: str) -> None:
-    """Print one line on standard output."""
-    typer.echo(valid_text(text))
-
-
 def show(preview: "Preview", invocation: Invocation) -> Never:
     """Print a preview and exit."""
     if invocation.json:
@@ -80,11 +72,6 @@ def show(preview: "Preview", invocation: Invocation) -> Never:
 def console() -> Console:
     """Return the console of standard output, for tables: as wide as needed if it is not a terminal."""
     return Console(soft_wrap=True, highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDE)
-
-
-def out_option(result_out: object) -> str:
-    """Return ` -o FOLDER` for the next command; empty for the default folder."""
-    return "" if str(result_out) == str(OUT_FOLDER) else f" -o {shlex.quote(valid_text(str(result_out)))}"
 
 
 def finish(result: RunResult, invocation: Invocation) -> Never:
@@ -349,13 +336,3 @@ def _stages(totals: Mapping[str, float]) -> Table:
     for stage, seconds in sorted(totals.items(), key=lambda item: -item[1]):
         table.add_row(_STAGES.get(stage, stage), f"{seconds:.2f}")
     return table
-
-
-def plain(text: str) -> str:
-    """Escape foreign text: no markup, no control characters."""
-    return valid_text(text if is_shown(text) else ascii(text)).replace("[", r"\[")
-
-
-def as_json(value: object) -> None:
-    """Print one JSON object on standard output."""
-    say(json.dumps(value, indent=2))

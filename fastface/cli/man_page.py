@@ -14,8 +14,8 @@ from typer.main import get_command
 
 from fastface.cli.app import app
 from fastface.cli.help_pages import Entry, format_usage, list_sections, split_help
-from fastface.distribution import VERSION
 from fastface.files import write_atomic
+from fastface.version import VERSION
 
 _EXIT_STATUS = {
     "0": "All is done.",

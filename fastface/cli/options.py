@@ -1,31 +1,24 @@
-"""Build the options of commands from the settings: `config` alone holds default, bounds and help.
+"""Build the options of commands from the help of the settings.
 
-The modules of `cli.commands` use `with_settings`. Every option arrives as text, and `config` checks all together, so
-that all faults are reported at once.
+The modules of `cli.commands` use `with_settings`. Every option arrives as text, and `invocation` checks all together,
+so that all faults are reported at once. This module must not import `config`, which takes long.
 """
 
 import functools
 import inspect
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from fastface.cli.help_pages import Entry, format_page
-from fastface.config import (
-    Config,
-    SettingHelp,
-    explain_setting,
-    format_value,
-    list_profiles,
-    list_settings,
-    load_config,
-)
-from fastface.errors import ConfigError
-from fastface.runtime.saved_settings import networks_alone, read_remembered
+from fastface.setting_help import SettingHelp, explain_setting, list_profiles, list_settings
+
+if TYPE_CHECKING:
+    from fastface.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +139,7 @@ class Invocation:
     """Arguments that all commands share.
 
     Attributes:
-        config: The settings in force.
+        settings: Returns the settings in force.
         json: True if standard output is one JSON object and nothing else.
         quiet: True to print only errors.
         verbose: True to list stage times and files that were left out.
@@ -154,12 +147,17 @@ class Invocation:
         notes: Notes for the user on the origin of settings.
     """
 
-    config: Config
+    settings: "Callable[[], Config]"
     json: bool
     quiet: bool
     verbose: bool
     dry_run: bool
     notes: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> "Config":
+        """The settings in force."""
+        return self.settings()
 
 
 def _print_full_help(ctx: typer.Context, wanted: bool) -> None:
@@ -201,6 +199,9 @@ _COMMON: dict[str, Any] = {
         typer.Option("--verbose", "-v", help="Also print times, and files that were left out."),
     ],
 }
+
+_SWITCHES = {"json": "json_", "quiet": "quiet", "verbose": "verbose", "dry_run": "dry_run"}
+"""{field of an `Invocation`: parameter of its option}"""
 
 _HELP_ALL: dict[str, Any] = {
     "help_all": Annotated[
@@ -249,8 +250,16 @@ def with_settings(
             out = values.get("index") or values.get("out")
             out = out[0] if isinstance(out, list) else out  # several are asked with the settings of the first
             if remembers == "crops":
-                out = _output_folder(values["crops"])
-            command(_invocation(given, common, out if remembers else None, with_export=remembers == "export"), **values)
+                out = _find_output_folder(values["crops"])
+            settings, notes = _load_defaults, tuple[str, ...]()
+            if every or _gives_settings(common):
+                from fastface.cli.given_settings import check_settings  # noqa: PLC0415 - most of the start of `status`
+
+                out = out if remembers else None
+                config, notes = check_settings(given, common, out, with_export=remembers == "export")
+                settings = lambda: config  # noqa: E731 - a value for later
+            switches = {name: bool(common[parameter]) for name, parameter in _SWITCHES.items()}
+            command(Invocation(settings, **switches, notes=notes), **values)
 
         wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
@@ -263,67 +272,19 @@ def with_settings(
     return decorate
 
 
-def _invocation(
-    given: list[tuple[Flag, Any]], common: dict[str, Any], out: Path | None, *, with_export: bool
-) -> Invocation:
-    layers: dict[str, dict[str, object]] = {}
-    typed: dict[tuple[str, str], str] = {}
-    for text in common["set_"] or ():
-        path, separator, value = text.partition("=")
-        section, dot, key = path.partition(".")
-        if not (separator and dot):
-            raise ConfigError(f"--set {text!r}: write it as section.key=value, as --set scan.batch=8")
-        layers.setdefault(section, {})[key] = value
-        typed[section, key] = f"-s {text}"
-    for flag, value in given:
-        if value is not None:
-            layers.setdefault(flag.section, {})[flag.key] = value
-            typed[flag.section, flag.key] = flag.as_typed(value)
-    sources = {"profile": common["profile"], "file": common["config_file"], "flags": layers, "typed": typed}
-    # A profile or a file defines the settings completely: only the stored networks still apply.
-    is_own = common["profile"] is not None or common["config_file"] is not None
-    remembered = {} if out is None else read_remembered(out, with_export=with_export and not is_own)
-    # Flags may depend on stored settings, so all are checked together.
-    config, notes = load_config(**sources, remembered=remembered), []
-    if config.run.fresh:
-        config = load_config(**sources, remembered=networks_alone(remembered))
-    elif settings := _describe_remembered(remembered, config, typed):
-        notes = [f"as in the last run in {out}: {settings}"]
-    return Invocation(
-        config=config,
-        json=bool(common["json_"]),
-        quiet=bool(common["quiet"]),
-        verbose=bool(common["verbose"]),
-        dry_run=bool(common["dry_run"]),
-        notes=tuple(notes),
-    )
+def _gives_settings(common: dict[str, Any]) -> bool:
+    """Return whether the user set anything that a command without settings of its own must check too."""
+    variables = {name for name in os.environ if name.startswith("FASTFACE_")} - {"FASTFACE_MODELS"}
+    return bool(common["set_"] or common["profile"] or common["config_file"] or variables)
 
 
-def _output_folder(crops: list[str]) -> Path | None:
+def _load_defaults() -> "Config":
+    from fastface.config import load_config  # noqa: PLC0415 - commands without settings do not read them
+
+    return load_config()
+
+
+def _find_output_folder(crops: list[str]) -> Path | None:
     """Return the output folder that contains the pictures."""
     places = (place for crop in crops for place in Path(crop).absolute().parents)
     return next((place for place in places if (place / ".fastface").is_dir()), None)
-
-
-def _describe_remembered(
-    remembered: Mapping[str, Mapping[str, object]], config: Config, typed: Collection[tuple[str, str]]
-) -> str:
-    """Describe the settings that come from the last run in OUT and from no flag; empty if there are none."""
-    if not remembered.keys() - {"models"}:
-        return ""
-    usual, now = Config().model_dump(by_alias=True), config.model_dump(by_alias=True)
-    before = load_config(environment={}, remembered=remembered).model_dump(by_alias=True)
-    kept = [
-        f"{section}.{key}={_format_setting(key, now[section][key])}"
-        for section, keys in remembered.items()
-        for key in keys
-        if section != "models"
-        and (section, key) not in typed
-        and now[section][key] == before[section][key] != usual[section][key]
-    ]
-    return ", ".join(kept)
-
-
-def _format_setting(key: str, value: object) -> str:
-    """Format a value as its option is written."""
-    return "x".join(map(str, value)) if key == "size" and isinstance(value, tuple) else format_value(value)

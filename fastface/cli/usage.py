@@ -42,10 +42,17 @@ class PlainGroup(TyperGroup):
         return str(self.get_command(ctx, name).get_short_help_str())  # type: ignore[union-attr]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; print the help if there are none."""
+        """Read the options before the command's name; print the help if there are no arguments.
+
+        typer checks each value with pydantic unless it is a bool, and pydantic takes half of the start of a help page.
+        Absent switches are therefore false here, not None.
+        """
         if not args and not ctx.resilient_parsing:
             typer.echo(self.get_help(ctx))
             raise typer.Exit(_USAGE)
+        for param in self.get_params(ctx):
+            if getattr(param, "is_flag", False) and param.default is None:
+                param.default = False
         return super().parse_args(ctx, args)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from fastface.config import Config
-from fastface.distribution import VERSION
 from fastface.enrollment.photo_pool import picture_settings, read_pictures
 from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.photo_set.region_matching import match_regions
@@ -25,6 +24,7 @@ from fastface.runtime.networks import Networks
 from fastface.runtime.run_report import EnrollResult
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Faces, Gallery, PhotoFaces
+from fastface.version import VERSION
 from fastface.video.frames.canvas import picture_limit
 
 _SERVE = "fastface.enrollment.process:serve"

@@ -16,8 +16,8 @@ from fastface.names import valid_text
 from fastface.runtime.events.progress import ScanProgress, VideoProgress
 from fastface.runtime.output_folder import find_holder
 from fastface.runtime.stand_ins import list_names
+from fastface.search.answer_record import Answer, read_answers
 from fastface.search.decision_store import DecisionStore
-from fastface.search.earlier_answers import Answer, read_answers
 
 _MOST_LOG_BYTES = 16 << 20
 """Maximum bytes read from the end of the log: some hundred thousand lines; one of them begins the last run."""

@@ -3,8 +3,8 @@
 The command line takes its option ranges and help from here, and so do all error messages.
 """
 
-from fastface.config.explain import SettingHelp, explain_setting, format_value, list_profiles, list_settings
-from fastface.config.load import Config, load_config, profiles_folder
+from fastface.config.explain import describe_settings
+from fastface.config.load import Config, load_config
 from fastface.config.pictures import BodyConfig, CurateConfig
 from fastface.config.sections import (
     ExportConfig,
@@ -32,12 +32,7 @@ __all__ = [
     "ReferencesConfig",
     "RunConfig",
     "ScanConfig",
-    "SettingHelp",
     "SpansConfig",
-    "explain_setting",
-    "format_value",
-    "list_profiles",
-    "list_settings",
+    "describe_settings",
     "load_config",
-    "profiles_folder",
 ]

@@ -1,63 +1,30 @@
-"""Explain the settings: form of a value, default and bounds, as help shows them.
+"""Describe the settings: form of a value, default and bounds, as help shows them.
 
-`cli.options` uses it. The texts come from the models in `sections` and `pictures`.
+The texts come from the models in `sections` and `pictures`. `make settings` stores them for `setting_help`, which the
+command line reads.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from fastface.config.load import Config, profiles_folder
+from fastface.config.load import Config
 from fastface.config.values import Section, Shown
+from fastface.setting_help import SettingHelp, format_value
 
 _SIGNS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
-@dataclass(frozen=True, slots=True)
-class SettingHelp:
-    """Help of one setting."""
-
-    section: str
-    key: str
-    topic: str  # heading of its section in help
-    value: str  # form of the value, as `none|copy|precise`, `SECONDS`
-    choices: tuple[str, ...]  # all values; empty if the setting allows others
-    default: str
-    text: str  # description; the first sentence must make sense alone
-    bounds: str  # the allowed range as a sentence; empty if there is none
-    kind: Literal["switch", "value", "list"]
-    is_usual: bool  # True if the short help lists its option
-
-    @property
-    def full_text(self) -> str:
-        """Description of the setting, with its bounds."""
-        return f"{self.text} {self.bounds}".strip()
-
-    @property
-    def path(self) -> str:
-        """Name of the setting in files and after `-s`."""
-        return f"{self.section}.{self.key}"
-
-
-def list_settings() -> Iterator[SettingHelp]:
-    """Yield all settings, by section."""
+def describe_settings() -> Iterator[SettingHelp]:
+    """Yield the help of all settings, by section."""
     for section in Config.model_fields:
         for name, field in _find_section(section).model_fields.items():
-            yield explain_setting(section, field.alias or name)
+            yield _describe_setting(section, field.alias or name)
 
 
-@cache
-def explain_setting(section: str, key: str) -> SettingHelp:
-    """Explain one setting. Each command asks for each setting ten times while it starts.
-
-    Args:
-        section: Name of its section.
-        key: Its name in files and after `-s`.
-    """
+def _describe_setting(section: str, key: str) -> SettingHelp:
     model = _find_section(section)
     field = next(field for name, field in model.model_fields.items() if (field.alias or name) == key)
     kind = next(kind for kind in _list_members(field.annotation) if kind is not NoneType)
@@ -77,12 +44,6 @@ def explain_setting(section: str, key: str) -> SettingHelp:
         kind="switch" if kind is bool else "list" if field.default == () else "value",
         is_usual=any(one.is_usual for one in shown),
     )
-
-
-def list_profiles() -> Mapping[str, str]:
-    """Return {name of a profile: its purpose, from the comment in the first line of its file}."""
-    files = sorted(profiles_folder().glob("*.toml"))
-    return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in files}
 
 
 def _find_section(name: str) -> type[Section]:
@@ -111,14 +72,3 @@ def _format_bounds(field: FieldInfo) -> str:
         return f"From {limits['ge']} to {limits['le']}."
     words = " and ".join(f"{_SIGNS[name]} {limit:g}" for name, limit in limits.items())
     return f"{words.capitalize()}." if words else ""
-
-
-def format_value(value: object) -> str:
-    """Format a value as a user writes it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, tuple):
-        return ",".join(map(format_value, value))
-    return str(value)

@@ -28,6 +28,7 @@ from fastface.config.sections import (
 )
 from fastface.config.values import Section
 from fastface.errors import ConfigError
+from fastface.setting_help import profiles_folder
 
 
 class Config(Section):
@@ -45,13 +46,6 @@ class Config(Section):
     people: PeopleConfig = Field(default_factory=PeopleConfig)
     run: RunConfig = Field(default_factory=RunConfig)
     models: ModelsConfig = Field(default_factory=ModelsConfig)
-
-
-def profiles_folder() -> Path:
-    """Return the folder of the profiles: in the package if installed, beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
 
 
 def load_config(

@@ -200,6 +200,9 @@ Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_list), Shown("PHOTOS")]
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys refused."""
+    """Base of all sections: immutable, unknown keys refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    The checks of values are built when the first value is checked. Help pages and most usage errors check none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)

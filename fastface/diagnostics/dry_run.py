@@ -29,7 +29,8 @@ from fastface.runtime.engines import engine_jobs, preview_networks
 from fastface.runtime.events.progress import clock_text
 from fastface.runtime.networks import open_networks
 from fastface.runtime.precisions import describe_device, describe_networks, describe_precisions
-from fastface.search.earlier_answers import Answer, describe_move
+from fastface.search.answer_record import Answer
+from fastface.search.earlier_answers import describe_move
 from fastface.search.questions import read_questions
 from fastface.video.discover import Discovery
 

@@ -23,7 +23,7 @@ from fastface.census.photo_names import read_names, write_names
 from fastface.census.store.base import Encounter, Identity, IdentityStore, Sighting, open_existing, open_store
 from fastface.errors import FaceIndexError
 from fastface.files import PART_PREFIX, space_checked, write_atomic
-from fastface.index.anchors import Anchor
+from fastface.index.anchor_record import Anchor
 from fastface.names import valid_text
 from fastface.search.decision_store import DecisionStore, StoredDecision
 

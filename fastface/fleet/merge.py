@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastface.distribution import VERSION
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import link_or_copy, private_folder, write_atomic
@@ -27,6 +26,7 @@ from fastface.runtime.events.event_log import open_event_log
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, hold_to_read, require_free
 from fastface.runtime.shutdown import StopRequest, interruptible
+from fastface.version import VERSION
 
 _SETTINGS = "settings.json"
 _ORIGINS_VERSION = 1

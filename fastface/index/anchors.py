@@ -3,12 +3,10 @@
 Corrections of the census and decisions on an answer store anchors. Another scan of the video finds them again.
 """
 
-import base64
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from fastface.index.anchor_record import Anchor, pack_look, unpack_look
 from fastface.types import Bodies, Faces
 
 _SAME_FACE_IOU = 0.5
@@ -22,30 +20,8 @@ _ALIKE = {Faces: 0.5, Bodies: 0.88}
 _SAME_PICTURE = {Faces: 0.95, Bodies: 0.99}
 """Minimum cosine of an anchor and a face or body of the same picture after another scan."""
 
-_CONTRACT_LENGTH = 12
-
 REACH_SECONDS = 0.5
 """Maximum difference in seconds: another sampling rate samples a face at another time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A face or body that represents its track by its place in the picture, independent of the track's number.
-
-    Attributes:
-        video_id: ID of the video.
-        time: Seconds from the first frame.
-        box: x1, y1, x2, y2 in pixels of the frame as displayed.
-        is_body: True for a body whose track never shows a face.
-        look: Appearance of the face or body, from `encode_look`; empty if unknown. It detects that another video now
-            has the same ID and time.
-    """
-
-    video_id: str
-    time: float
-    box: tuple[float, float, float, float]
-    is_body: bool = False
-    look: str = ""
 
 
 def encode_look(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str:
@@ -55,8 +31,7 @@ def encode_look(vector: npt.NDArray[np.float16], contract: str = CLOTHES) -> str
         vector: (D,) embedding of the face, or colours of the body.
         contract: Contract of the recogniser, for a face.
     """
-    components = vector.astype("<f2").tobytes()
-    return f"{contract[:_CONTRACT_LENGTH]}:{base64.b64encode(components).decode('ascii')}"
+    return pack_look(vector.astype("<f2").tobytes(), contract)
 
 
 def decode_look(look: str, contract: str) -> npt.NDArray[np.float16] | None:
@@ -65,10 +40,8 @@ def decode_look(look: str, contract: str) -> npt.NDArray[np.float16] | None:
     Raises:
         ValueError: The text is damaged.
     """
-    recogniser, _, components = look.partition(":")
-    if not contract or recogniser != contract[:_CONTRACT_LENGTH]:
-        return None
-    return np.frombuffer(base64.b64decode(components, validate=True), "<f2")
+    components = unpack_look(look, contract)
+    return None if components is None else np.frombuffer(components, "<f2")
 
 
 def anchored_track(found: Faces | Bodies, anchor: Anchor, *, contract: str = "", is_film: bool = True) -> int | None:

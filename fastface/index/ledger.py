@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from fastface.errors import FaceIndexError, SpaceError
 from fastface.failpoints import fail_point
+from fastface.footage import VideoInfo
 from fastface.index.records import (
     REMARKABLE,
     UNIT_SUMS,
@@ -33,7 +34,6 @@ from fastface.index.records import (
     info_from_text,
     info_to_text,
 )
-from fastface.types import VideoInfo
 
 _VERSION = 7
 """Version of the tables, stored as SQLite's `user_version`; 0 is a new file."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from sys import intern
 from typing import Any, NamedTuple
 
+from fastface.choices import Size
 from fastface.errors import InputError
-from fastface.types import FrameCounts, Size, VideoInfo
+from fastface.footage import FrameCounts, VideoInfo
 from fastface.video.identity.fingerprint import is_unchanged
 
 

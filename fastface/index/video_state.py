@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
+from fastface.errors import CANNOT_READ
 from fastface.index.records import UnitRecord
 from fastface.names import pluralize
-from fastface.video.frames.frame import CANNOT_READ
 from fastface.video.integrity.encryption import ENCRYPTED
 
 STATE_WORDS = {

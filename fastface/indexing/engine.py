@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fastface.distribution import VERSION
 from fastface.indexing.processes import open_coordinator
 from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import build_index_settings
+from fastface.version import VERSION
 
 if TYPE_CHECKING:
     from fastface.indexing.ray.messages import NodeSettings

@@ -10,7 +10,6 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from fastface.distribution import VERSION
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
@@ -34,6 +33,7 @@ from fastface.runtime.events.observer import Observer
 from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.stand_ins import move_video, put_moved
 from fastface.types import Faces, Unit, VideoInfo
+from fastface.version import VERSION
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 from fastface.video.identity.disks import find_disk

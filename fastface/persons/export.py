@@ -12,14 +12,12 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from fastface.choices import PERSON_SIDES
 from fastface.distribution import describe_install
 from fastface.errors import ConfigError, ModelError
 from fastface.files import atomic_path
 from fastface.models.graph import inspect_graph
 from fastface.models.selection import PERSON_FOLDER
-
-SIDES = "a multiple of 32 from 64 to 2048"
-"""Allowed sides of the canvas: the largest stride is 32."""
 
 _TIMEOUT_SECONDS = 900
 """Seconds; the largest network takes a minute. The first import of torch from a cold disk takes another."""
@@ -34,11 +32,11 @@ def exported_path(weights: Path, folder: Path, size: int) -> Path:
         size: Side of the canvas in pixels.
 
     Raises:
-        ConfigError: The size is none of `SIDES`.
+        ConfigError: The size is none of `choices.PERSON_SIDES`.
         ModelError: There are no such weights, or ultralytics is not installed.
     """
     if size % 32 or not 64 <= size <= 2048:
-        raise ConfigError(f"--size {size}: the canvas' side must be {SIDES}")
+        raise ConfigError(f"--size {size}: the canvas' side must be {PERSON_SIDES}")
     if weights.suffix != ".pt" or not weights.is_file():
         raise ModelError(f"no weights {str(weights)!r}: name a .pt file on this machine; nothing is downloaded")
     if find_spec("ultralytics") is None:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from fastface.csv_cells import pixels_cell, read_csv, seconds_cell
 from fastface.errors import FaceIndexError
 from fastface.gallery.matching import VideoFaces
-from fastface.index.anchors import Anchor, anchored_row, encode_look
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import anchored_row, encode_look
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.config import Config
-from fastface.distribution import VERSION
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
@@ -26,6 +25,7 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import list_names, put_stand_ins
+from fastface.version import VERSION
 from fastface.video.discover import VideoFile
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from fastface.errors import ConfigError, LockedError
 from fastface.files import private_folder, remove_parts, space_checked
 from fastface.index.ledger import Ledger
-from fastface.index.store import VideoIndex
 from fastface.video.discover import Discovery, casefold_name, discover
 
 EARLIER = "earlier"
@@ -99,7 +98,7 @@ class OutputFolder:
             known = {casefold_name(video.video_id) for video in ledger.videos(with_info=False) if video.scan_key}
         for folder in self.index.iterdir():
             if folder.is_dir() and casefold_name(folder.name) not in known:
-                VideoIndex(self.index, folder.name).remove()
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _take_lock(self) -> int:
         """Lock the file and return its descriptor."""

@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Any
 
 from fastface.config import Config
-from fastface.distribution import VERSION
 from fastface.files import write_atomic
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.packs import Network
@@ -24,6 +23,7 @@ from fastface.pipeline.engine import NodeReport
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import network_precisions
 from fastface.types import FrameCounts, Gallery, SpanRow
+from fastface.version import VERSION
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
 RUN_SCHEMA_VERSION = 1

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.index.anchors import Anchor, decode_look
+from fastface.index.anchor_record import Anchor, unpack_look
 
 Verdict = Literal["confirmed", "rejected", "given"]
 MomentKind = Literal["span", "near_miss"]
@@ -83,7 +83,7 @@ class DecidedFace(StrictModel):
     @field_validator("look")
     @classmethod
     def _check_look(cls, look: str) -> str:
-        decode_look(look, look.partition(":")[0])
+        unpack_look(look, look.partition(":")[0])
         return look
 
     def anchor(self, video_id: str) -> Anchor:

@@ -1,6 +1,7 @@
 """Define the data types that packages exchange. Pure: no I/O, no library but NumPy."""
 
 from fastface.choices import DOUBLE_COSINE, PROFILE_YAW, DecoderName, Rank, Sampling, Size, TimelineFormat
+from fastface.footage import FrameCounts, VideoInfo
 from fastface.types.answers import (
     BY_DECISION,
     HIT_KINDS,
@@ -34,13 +35,11 @@ from fastface.types.videos import (
     LOOKS_VERSION,
     SIGNATURE_SIZE,
     BlurGate,
-    FrameCounts,
     Geometry,
     Image,
     SampledFrames,
     SecondLooks,
     Unit,
-    VideoInfo,
 )
 
 __all__ = [

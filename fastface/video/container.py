@@ -15,8 +15,7 @@ import av.container
 import av.error
 import av.video.stream
 
-from fastface.errors import VideoError
-from fastface.video.frames.frame import CANNOT_READ
+from fastface.errors import CANNOT_READ, VideoError
 
 MP4_FAMILY = "mov"
 """Start of FFmpeg's name for MP4, QuickTime and 3GP."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastface.errors import ConfigError
+from fastface.footage import VideoInfo
 from fastface.names import file_name
-from fastface.types import VideoInfo
 from fastface.video.containers.magic import starts_like_film
 from fastface.video.identity.stamps import format_stamp
 from fastface.video.suffixes import (

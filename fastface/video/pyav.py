@@ -15,6 +15,7 @@ from typing import Any
 
 import av.error
 
+from fastface.errors import CANNOT_READ
 from fastface.types import Size, Unit, VideoInfo
 from fastface.video.clock import Clock
 from fastface.video.codecs.access_units import only_pictures
@@ -23,7 +24,7 @@ from fastface.video.container import SEEKS_WRONGLY, demux, open_video
 from fastface.video.containers.mp4_chains import is_whole
 from fastface.video.containers.parts import keep_restarted
 from fastface.video.decode_stats import DecodeStats
-from fastface.video.frames.frame import CANNOT_READ, SampledFrame, SignOfLife, UnitReport, no_sign
+from fastface.video.frames.frame import SampledFrame, SignOfLife, UnitReport, no_sign
 from fastface.video.frames.shape import FrameShapes
 from fastface.video.frames.sizes import check_size, limit_size, packet_size
 from fastface.video.integrity.encryption import is_encrypted

@@ -1,6 +1,7 @@
 """The documents hold: commands parse and run, links lead somewhere, snippets run, tables name what the code writes."""
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -20,11 +21,12 @@ from cli_tools import environment, fastface
 from document_tools import ROOT, Command, pages
 from run_tools import finish_in
 from setting_tools import FILE as SETTINGS
-from setting_tools import document, option_names
+from setting_tools import HELP, document, option_names
 
 from fastface.cli.app import COMMANDS
-from fastface.config import Config, load_config
+from fastface.config import Config, describe_settings, load_config
 from fastface.models.catalog import KNOWN_NETWORKS
+from fastface.setting_help import settings_to_text
 
 MOST_WORDS = 20
 """Of a sentence."""
@@ -202,6 +204,19 @@ def test_snippets_of_python_and_toml_are_valid() -> None:
 
 
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_stored_help_of_the_settings_is_that_of_their_models() -> None:
+    stored = json.loads(HELP.read_text(encoding="utf-8"))
+    assert len(stored) > 100
+    assert HELP.read_text(encoding="utf-8") == settings_to_text(describe_settings()), "run: make settings"
+    # By another path than ours: the fields of the models, as pydantic knows them.
+    fields = [
+        (section, field.alias or key, field.description)
+        for section, model in Config.model_fields.items()
+        for key, field in model.annotation.model_fields.items()
+    ]
+    assert [(one["section"], one["key"], one["text"]) for one in stored] == fields
 
 
 def test_the_page_of_settings_is_up_to_date() -> None:

@@ -19,13 +19,13 @@ from ray_tools import SmallCluster, actors, descendants, small_cluster
 from run_tools import alive, arguments, children, finish, kill, leftovers, num_units, tables, wait_until
 
 from fastface.config import load_config
-from fastface.distribution import VERSION
 from fastface.indexing.ray.leases import Order
 from fastface.indexing.ray.messages import NodeDrained, NodeFailed, NodeReady, NodeSettings, Unreadable
 from fastface.indexing.ray.node import Node
 from fastface.pipeline.events import ProcessNote
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
+from fastface.version import VERSION
 from fastface.video.discover import VideoFile
 
 NUM_UNITS = 4 + 2

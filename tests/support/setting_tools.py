@@ -1,11 +1,15 @@
-"""Writes docs/settings.md: default, bounds, option and meaning of each setting. Called by `make settings`."""
+"""Writes docs/settings.md and fastface/setting_help.json: default, bounds, option and meaning of each setting.
+
+Called by `make settings`. The help comes first, since the options are made from it.
+"""
 
 from places import ROOT
 
-from fastface.cli import options
-from fastface.config import SettingHelp, list_profiles, list_settings
+from fastface.config import describe_settings
+from fastface.setting_help import SettingHelp, list_profiles, settings_to_text
 
 FILE = ROOT / "docs" / "settings.md"
+HELP = ROOT / "fastface" / "setting_help.json"
 
 HEAD = """# Settings
 
@@ -44,6 +48,8 @@ _TABLE_HEAD = "| setting | default | value | option | |\n|---|---|---|---|---|\n
 
 def option_names() -> dict[str, str]:
     """{path of a setting, as `scan.det_size`: its option}, for the settings that have one."""
+    from fastface.cli import options
+
     groups = [value for name, value in vars(options).items() if name.isupper() and isinstance(value, tuple)]
     return {flag.setting.path: flag.name for group in groups for flag in group if flag.name}
 
@@ -54,7 +60,7 @@ def document() -> str:
     profiles = "\n".join(["| profile | for |", "|---|---|", *(_row(f"`{n}`", p) for n, p in list_profiles().items())])
     parts = [HEAD.replace("{profiles}", profiles)]
     topic = ""
-    for setting in list_settings():
+    for setting in describe_settings():
         if setting.topic != topic:
             topic = setting.topic
             parts.append(f"\n## {setting.section}\n\n{topic.rpartition(' (')[0]}.\n\n{_TABLE_HEAD}")
@@ -73,4 +79,5 @@ def _row(*cells: str) -> str:
 
 
 if __name__ == "__main__":
+    HELP.write_text(settings_to_text(describe_settings()), encoding="utf-8")
     FILE.write_text(document(), encoding="utf-8")

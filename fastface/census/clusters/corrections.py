@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from fastface.errors import FaceIndexError
 from fastface.files import write_atomic
-from fastface.index.anchors import Anchor, anchored_track
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import anchored_track
 from fastface.types import Faces
 
 _SCHEMA_VERSION = 1

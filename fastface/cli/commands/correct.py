@@ -5,18 +5,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.commands.people import tell
-from fastface.cli.console import as_json, make_observer, out_option, say
 from fastface.cli.options import MODELS, Invocation, with_settings
-from fastface.commands.correct_file import Correction, correct_by_file, take_back
-from fastface.commands.people import PeopleResult
+from fastface.cli.output import as_json, out_option, say
 from fastface.errors import ConfigError
 from fastface.names import shorten_lines
+
+if TYPE_CHECKING:
+    from fastface.commands.correct_file import Correction
 
 _MOST_LINES = 20
 
@@ -35,6 +35,9 @@ def correct(
     """
     if (file is None) != undo:
         raise ConfigError("give a file of corrections, or --undo")
+    from fastface.cli.console import make_observer
+    from fastface.commands.correct_file import correct_by_file, take_back
+
     observer = make_observer(invocation)
     if file is not None:
         result = correct_by_file(invocation.config, file, out, observer, pretend=invocation.dry_run)
@@ -45,8 +48,11 @@ def correct(
     tell_corrected(take_back(invocation.config, out, observer), out, invocation)
 
 
-def tell_corrected(result: Correction, out: Path, invocation: Invocation) -> None:
+def tell_corrected(result: "Correction", out: Path, invocation: Invocation) -> None:
     """Print the result of a correction; exit with an error code if entries were left out."""
+    from fastface.cli.commands.people import tell
+    from fastface.commands.people import PeopleResult
+
     if isinstance(result, PeopleResult):
         tell(result, invocation)
         return

@@ -7,16 +7,17 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Never
+from typing import TYPE_CHECKING, Annotated, Never
 
 import typer
 
-from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import CURATE, MATCH, MODELS, Invocation, with_settings
-from fastface.commands.curate import CurateResult
-from fastface.commands.curate import curate as curate_workflow
-from fastface.curation.candidates import Candidate
+from fastface.cli.output import as_json, say
 from fastface.names import pluralize, valid_text
+
+if TYPE_CHECKING:
+    from fastface.commands.curate import CurateResult
+    from fastface.curation.candidates import Candidate
 
 
 @with_settings(CURATE, MATCH, MODELS, remembers="crops")
@@ -41,6 +42,9 @@ def curate(
 
     Example: fastface curate out/crops/Alice -o alice
     """
+    from fastface.cli.console import make_observer
+    from fastface.commands.curate import curate as curate_workflow
+
     result = curate_workflow(
         invocation.config,
         crops,
@@ -52,7 +56,7 @@ def curate(
     _tell(result, invocation)
 
 
-def _tell(result: CurateResult, invocation: Invocation) -> Never:
+def _tell(result: "CurateResult", invocation: Invocation) -> Never:
     if invocation.json:
         as_json(_object(result))
     elif not invocation.quiet:
@@ -62,7 +66,7 @@ def _tell(result: CurateResult, invocation: Invocation) -> Never:
     raise typer.Exit(result.exit_code)
 
 
-def _show(result: CurateResult, invocation: Invocation) -> None:
+def _show(result: "CurateResult", invocation: Invocation) -> None:
     verb = "would keep" if invocation.dry_run else "kept"
     if invocation.dry_run or invocation.verbose:
         for candidate in result.candidates:
@@ -79,7 +83,7 @@ def _show(result: CurateResult, invocation: Invocation) -> None:
         say(f"see {result.out / 'contact.png'} and {result.out / 'curation.csv'}")
 
 
-def _tally(result: CurateResult) -> dict[str, int]:
+def _tally(result: "CurateResult") -> dict[str, int]:
     """Return {reason: number of pictures left out for it}, the most frequent first, without details of pictures."""
     reasons = Counter(_kind(one.reason) for one in result.candidates if not one.is_kept)
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
@@ -91,7 +95,7 @@ def _kind(reason: str) -> str:
     return f"{what} another" if is_named else what
 
 
-def _object(result: CurateResult) -> dict[str, object]:
+def _object(result: "CurateResult") -> dict[str, object]:
     return {
         "out": str(result.out),
         "kept": len(result.kept),
@@ -101,7 +105,7 @@ def _object(result: CurateResult) -> dict[str, object]:
     }
 
 
-def _picture(candidate: Candidate) -> dict[str, object]:
+def _picture(candidate: "Candidate") -> dict[str, object]:
     facts: dict[str, object] = {
         "file": valid_text(str(candidate.source.path)),
         "kept": candidate.is_kept,

@@ -4,9 +4,7 @@
 """
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import DEVICE, Invocation, with_settings
-from fastface.diagnostics.dry_run import preview_demo
 
 
 @with_settings(DEVICE)
@@ -15,7 +13,11 @@ def demo(invocation: Invocation, out: Out = OUT_FOLDER / "demo") -> None:
 
     Example: fastface demo
     """
+    from fastface.cli.console import finish, make_observer, show
+
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import preview_demo
+
         show(preview_demo(out), invocation)
     from fastface.commands.demo import run_demo
 

@@ -8,9 +8,8 @@ from dataclasses import asdict
 import typer
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import as_json, say
 from fastface.cli.options import MODELS, SCAN, Invocation, with_settings
-from fastface.diagnostics.doctor import Check, examine
+from fastface.cli.output import as_json, say
 from fastface.names import pluralize
 
 _MARKS = {"fine": "ok   ", "absent": "  –  ", "note": "note ", "fault": "FAULT"}
@@ -22,6 +21,8 @@ def doctor(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
 
     Example: fastface doctor -o out
     """
+    from fastface.diagnostics.doctor import Check, examine
+
     checks: list[Check] = []
     for check in examine(invocation.config, out):
         checks.append(check)

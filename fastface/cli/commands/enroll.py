@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
-from fastface.commands.enroll import enroll as enroll_workflow
-from fastface.diagnostics.dry_run import preview_enroll
+from fastface.cli.output import as_json, say
 from fastface.names import pluralize
 
 
@@ -27,7 +25,12 @@ def enroll(
 
     Example: fastface enroll photos/ -b family.npz
     """
+    from fastface.cli.console import make_observer, show
+    from fastface.commands.enroll import enroll as enroll_workflow
+
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import preview_enroll
+
         show(preview_enroll(invocation.config, paths, bank), invocation)
     result = enroll_workflow(invocation.config, paths, bank, make_observer(invocation))
     if invocation.json:

@@ -10,11 +10,8 @@ from typing import Annotated
 import typer
 
 from fastface.cli.arguments import Out
-from fastface.cli.console import as_json, make_observer, out_option, say, show
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.merge import merge as merge_workflow
-from fastface.diagnostics.dry_run import Preview
-from fastface.fleet.merge import check_merge
+from fastface.cli.output import as_json, out_option, say
 from fastface.names import pluralize
 
 
@@ -38,7 +35,13 @@ def merge(
 
     Example: fastface merge shard1 shard2 -o all
     """
+    from fastface.cli.console import make_observer, show
+    from fastface.commands.merge import merge as merge_workflow
+
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import Preview
+        from fastface.fleet.merge import check_merge
+
         check_merge(outs, out)
         show(Preview(output=(repr(str(out)),)), invocation)
     result = merge_workflow(outs, out, make_observer(invocation), link=link)

@@ -6,24 +6,20 @@
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fastface.cli.console import as_json, make_observer, say, show
+from fastface.choices import PERSON_SIDES
 from fastface.cli.options import ENGINES, MODELS, Invocation, with_settings
+from fastface.cli.output import as_json, say
 from fastface.cli.usage import PlainCommand, PlainGroup
-from fastface.diagnostics.dry_run import Preview, preview_build, preview_install
 from fastface.models.catalog import KNOWN_NETWORKS, PACKS, KnownNetwork
-from fastface.models.download import install as install_pack
 from fastface.models.facts import KIND_WORDS
-from fastface.models.packs import PackFolder, find_packs
-from fastface.models.packs import verify as verify_pack
-from fastface.models.selection import data_folder, places
-from fastface.persons.export import SIDES, export_person, exported_path
-from fastface.runtime.engines import BuiltEngine, build_engines, engine_jobs
-from fastface.runtime.networks import open_networks
-from fastface.runtime.shutdown import interruptible
+
+if TYPE_CHECKING:
+    from fastface.models.packs import PackFolder
+    from fastface.runtime.engines import BuiltEngine
 
 app = typer.Typer(cls=PlainGroup, help="List, install and check the networks.\n\nExample: fastface models list")
 
@@ -35,6 +31,9 @@ def list_(invocation: Invocation) -> None:
 
     Example: fastface models list
     """
+    from fastface.models.packs import find_packs
+    from fastface.models.selection import places
+
     there = {str(place): find_packs([place]) for place in places(invocation.config.models.folder)}
     others = [network for network in KNOWN_NETWORKS.values() if network.source]
     if invocation.json:
@@ -71,7 +70,7 @@ def _licences(networks: Iterable[KnownNetwork]) -> dict[str, dict[str, object]]:
     return {one.name: {"licence": one.licence.text, "commercial": one.licence.is_commercial} for one in networks}
 
 
-def _describe(pack: PackFolder) -> dict[str, object]:
+def _describe(pack: "PackFolder") -> dict[str, object]:
     networks = [
         {
             "file": network.path.name,
@@ -108,7 +107,12 @@ def install(
     Example: fastface models install buffalo_l --accept-license
     """
     if invocation.dry_run:
+        from fastface.cli.console import show
+        from fastface.diagnostics.dry_run import preview_install
+
         show(preview_install(pack), invocation)
+    from fastface.models.download import install as install_pack
+
     folder = install_pack(pack, accept_license=accept_license)
     if invocation.json:
         as_json({"installed": str(folder)})
@@ -123,6 +127,9 @@ def verify(invocation: Invocation) -> None:
 
     Example: fastface models verify
     """
+    from fastface.models.packs import verify as verify_pack
+    from fastface.models.selection import data_folder
+
     checks = verify_pack(invocation.config.models.folder or data_folder())
     if invocation.json:
         as_json({"files": [{"path": str(c.path), "state": c.state, "detail": c.detail} for c in checks]})
@@ -139,8 +146,15 @@ def build(invocation: Invocation) -> None:
 
     Example: fastface models build
     """
+    from fastface.cli.console import make_observer, show
+    from fastface.runtime.engines import build_engines, engine_jobs
+    from fastface.runtime.networks import open_networks
+    from fastface.runtime.shutdown import interruptible
+
     config = invocation.config
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import preview_build
+
         show(preview_build(config), invocation)
     with interruptible() as interruption:
         networks = open_networks(config)
@@ -166,14 +180,22 @@ def export_person_model(
             metavar="WEIGHTS", help="YOLO weights, as yolo11n.pt. They may run code, so use only files that you trust."
         ),
     ],
-    size: Annotated[int, typer.Option(metavar="N", help=f"Width and height of the network's input, {SIDES}.")] = 640,
+    size: Annotated[
+        int, typer.Option(metavar="N", help=f"Width and height of the network's input, {PERSON_SIDES}.")
+    ] = 640,
 ) -> None:
     """Make a person network from your YOLO weights. This needs ultralytics (AGPL); nothing is downloaded.
 
     Example: fastface models export-person yolo11n.pt
     """
+    from fastface.models.selection import data_folder
+    from fastface.persons.export import export_person, exported_path
+
     folder = invocation.config.models.folder or data_folder()
     if invocation.dry_run:
+        from fastface.cli.console import show
+        from fastface.diagnostics.dry_run import Preview
+
         target = exported_path(weights, folder, size)
         show(Preview(networks=(repr(str(weights)),), output=(repr(str(target)),)), invocation)
     path = export_person(weights, folder, size)
@@ -183,7 +205,7 @@ def export_person_model(
         say(f"exported {path}")
 
 
-def _facts(engine: BuiltEngine) -> dict[str, object]:
+def _facts(engine: "BuiltEngine") -> dict[str, object]:
     return {
         "network": engine.job.name,
         "card": engine.job.device.name,

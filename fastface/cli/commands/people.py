@@ -5,19 +5,19 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDERS, Outs
-from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say, show
 from fastface.cli.options import MODELS, PEOPLE, Invocation, with_settings
-from fastface.commands.merge import locate_joined, open_joined
-from fastface.commands.people import PeopleResult
-from fastface.commands.people import people as people_workflow
-from fastface.diagnostics.dry_run import preview_people
+from fastface.cli.output import MOST_ROWS, as_json, out_option, plain, say
 from fastface.names import pluralize, valid_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fastface.commands.people import PeopleResult
 
 
 @with_settings(PEOPLE, MODELS, remembers="models")
@@ -37,18 +37,26 @@ def people(
 
     Example: fastface people -o out
     """
+    from fastface.cli.console import make_observer, show
+    from fastface.commands.merge import locate_joined, open_joined
+    from fastface.commands.people import people as people_workflow
+
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import preview_people
+
         show(preview_people(invocation.config, out[0], "people", into=locate_joined(out)), invocation)
     observer = make_observer(invocation)
     where = open_joined(invocation.config, out, observer)
     tell(people_workflow(invocation.config, where, observer, targets=targets or (), names=names), invocation)
 
 
-def tell(result: PeopleResult, invocation: Invocation) -> None:
+def tell(result: "PeopleResult", invocation: Invocation) -> None:
     """Print the result of a census; exit with an error code if an export failed."""
     if invocation.json:
         as_json(_object(result))
     elif not invocation.quiet:
+        from fastface.cli.console import console
+
         console().print(_table(result))
         for line in _lines(result):
             say(line)
@@ -58,14 +66,16 @@ def tell(result: PeopleResult, invocation: Invocation) -> None:
         raise typer.Exit(3)
 
 
-def _object(result: PeopleResult) -> dict[str, object]:
+def _object(result: "PeopleResult") -> dict[str, object]:
     values = asdict(result)
     for person in values["persons"]:
         person["portraits"] = [portrait["file"] for portrait in person["portraits"]]
     return {**values, "out": str(result.out), "page": str(result.page)}
 
 
-def _table(result: PeopleResult) -> Table:
+def _table(result: "PeopleResult") -> "Table":
+    from rich.table import Table
+
     persons = result.persons[:MOST_ROWS]
     by_body = any(person.body_seconds for person in persons)
     # 80 columns have space for only one of the two.
@@ -88,7 +98,7 @@ def _table(result: PeopleResult) -> Table:
     return table
 
 
-def _lines(result: PeopleResult) -> list[str]:
+def _lines(result: "PeopleResult") -> list[str]:
     persons, faces = result.unlisted
     lines = []
     if not result.persons and persons:

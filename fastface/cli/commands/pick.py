@@ -4,23 +4,16 @@
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel, ConfigDict
 
-from fastface.census.page_files import read_page_file
 from fastface.cli.arguments import OUT_FOLDERS, Outs
-from fastface.cli.commands.correct import tell_corrected
-from fastface.cli.commands.people import tell
-from fastface.cli.console import finish, make_observer, show
 from fastface.cli.options import EXPORT, LIMITS, MODELS, SPANS, Invocation, with_settings
-from fastface.commands.correct import Correction, correct
-from fastface.commands.correct_file import take_back
-from fastface.commands.merge import find_joined
-from fastface.commands.pick import pick as pick_workflow
-from fastface.diagnostics.dry_run import preview_people
 from fastface.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fastface.commands.correct import Correction
 
 
 @with_settings(SPANS, EXPORT, LIMITS, MODELS, remembers="export")
@@ -57,7 +50,9 @@ def pick(
     """
     chosen, called = list(persons or ()), name
     if selection is not None:
-        more = read_page_file(selection, _Selection, "people.html", option="--selection ")
+        from fastface.census.page_files import PeopleSelection, read_page_file
+
+        more = read_page_file(selection, PeopleSelection, "people.html", option="--selection ")
         chosen += map(str, more.people)
         called, census = name or more.name, census or more.census
     wanted: dict[Correction, bool] = {"merge": merge, "split": split, "reject": reject, "restore": restore}
@@ -71,26 +66,28 @@ def pick(
         faults.append("--merge, --split, --reject, --restore, --undo and --name exclude each other")
     if faults:
         raise ConfigError(faults)
+    from fastface.cli.console import finish, make_observer, show
+    from fastface.commands.merge import find_joined
+
     where = find_joined(out)
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import preview_people
+
         exported = () if asked or undo else ("spans.csv", "hits.csv", "clips", "crops", "banks", "primary_person.npz")
         show(preview_people(invocation.config, where, "people", *exported, into=where), invocation)
     observer = make_observer(invocation)
     if undo:
+        from fastface.cli.commands.correct import tell_corrected
+        from fastface.commands.correct_file import take_back
+
         tell_corrected(take_back(invocation.config, where, observer), where, invocation)
         return
     if asked:
+        from fastface.cli.commands.people import tell
+        from fastface.commands.correct import correct
+
         tell(correct(invocation.config, chosen, where, observer, asked[0], shown=census), invocation)
         return
+    from fastface.commands.pick import pick as pick_workflow
+
     finish(pick_workflow(invocation.config, chosen, where, observer, name=called, shown=census), invocation)
-
-
-class _Selection(BaseModel):
-    """Content of the file that people.html saves: persons, their name, and the census that defines the numbers."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    schema_version: Literal[1]
-    people: list[int]
-    name: str = ""
-    census: str = ""

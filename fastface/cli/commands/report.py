@@ -3,14 +3,9 @@
 from dataclasses import asdict
 
 from fastface.cli.arguments import OUT_FOLDERS, Outs
-from fastface.cli.console import as_json, make_observer, say, show
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.merge import find_joined
-from fastface.commands.report import check_report
-from fastface.commands.report import report as report_workflow
-from fastface.diagnostics.dry_run import Preview
+from fastface.cli.output import as_json, say
 from fastface.names import pluralize
-from fastface.review.report.report_page import REPORT
 
 
 @with_settings()
@@ -19,8 +14,16 @@ def report(invocation: Invocation, out: Outs = OUT_FOLDERS) -> None:
 
     Example: fastface report -o out
     """
+    from fastface.cli.console import make_observer, show
+    from fastface.commands.merge import find_joined
+    from fastface.commands.report import check_report
+    from fastface.commands.report import report as report_workflow
+    from fastface.review.report.report_page import REPORT
+
     where = find_joined(out)
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import Preview
+
         check_report(where)
         show(Preview(output=(repr(str(where / REPORT)),)), invocation)
     observer = make_observer(invocation)

@@ -8,7 +8,7 @@ imports what the children need.
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Never
+from typing import TYPE_CHECKING, Never
 
 import typer
 
@@ -38,9 +38,11 @@ from fastface.cli.options import (
     Invocation,
     with_settings,
 )
-from fastface.config import Config
 from fastface.errors import ConfigError
 from fastface.pipeline import child_server
+
+if TYPE_CHECKING:
+    from fastface.config import Config
 
 _NO_VIDEOS = f"no videos to search: name videos or folders, or put videos into {IN_FOLDER}/"
 
@@ -115,12 +117,12 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
         finish(find_workflow(invocation.config, targets, where, observer), invocation)
 
 
-def _serve_children(config: Config, *modules: str) -> AbstractContextManager[None]:
+def _serve_children(config: "Config", *modules: str) -> AbstractContextManager[None]:
     """Fork the children of a scan from one server, which starts now."""
     return child_server.serve_children(*child_server.SCAN, *modules, starts_now=config.run.engine == "local")
 
 
-def _export_modules(config: Config) -> tuple[str, ...]:
+def _export_modules(config: "Config") -> tuple[str, ...]:
     export = config.export
     return () if export.clips == export.crops == "none" else child_server.EXPORT
 

@@ -5,14 +5,16 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import as_json, out_option, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.status import Status, read_status
-from fastface.index.video_state import STATE_WORDS
+from fastface.cli.output import as_json, out_option, say
 from fastface.names import clean_text, pluralize, shorten_lines
 from fastface.runtime.events.progress import clock_text, speed_text
+
+if TYPE_CHECKING:
+    from fastface.commands.status import Status
 
 _MOST_LINES = 20
 _MOST_SCANS = 5
@@ -26,6 +28,8 @@ def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
 
     Example: fastface status -o out
     """
+    from fastface.commands.status import read_status
+
     found = read_status(out)
     if invocation.json:
         as_json(asdict(found))
@@ -34,8 +38,10 @@ def status(invocation: Invocation, out: Out = OUT_FOLDER) -> None:
         say(line)
 
 
-def _lines(found: Status, out: str) -> list[str]:
+def _lines(found: "Status", out: str) -> list[str]:
     """Describe the folder, its scans, and the first videos that are not done."""
+    from fastface.index.video_state import STATE_WORDS
+
     running = "not running" if found.process is None else f"running (process {found.process or 'unknown'})"
     scans = _describe_scans(found)
     if not found.states:
@@ -57,7 +63,7 @@ def _lines(found: Status, out: str) -> list[str]:
     return [first, *scans, *_describe_answers(found), *kept, *shorten_lines(found.not_done, _MOST_LINES)]
 
 
-def _describe_answers(found: Status) -> list[str]:
+def _describe_answers(found: "Status") -> list[str]:
     """Describe the answers in the folder, one a line, the last one first."""
     lines = []
     for answer in found.answers:
@@ -70,7 +76,7 @@ def _describe_answers(found: Status) -> list[str]:
     return shorten_lines(lines, _MOST_LINES)
 
 
-def _describe_scans(found: Status) -> list[str]:
+def _describe_scans(found: "Status") -> list[str]:
     """Describe the last scans of the folder, one a line, the last one first."""
     lines = []
     for place, scan in enumerate(found.scans[:_MOST_SCANS]):

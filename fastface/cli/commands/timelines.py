@@ -5,14 +5,11 @@ from typing import Annotated, get_args
 
 import typer
 
+from fastface.choices import TimelineFormat
 from fastface.cli.arguments import OUT_FOLDERS, Outs
-from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.merge import find_joined
-from fastface.commands.timelines import timelines as timelines_workflow
-from fastface.export.timelines.writer import FOLDER
+from fastface.cli.output import as_json, say
 from fastface.names import pluralize, shorten_lines
-from fastface.types import TimelineFormat
 
 _MOST_LINES = 20
 
@@ -35,6 +32,11 @@ def timelines(
 
     Example: fastface timelines -o out --as edl,srt
     """
+    from fastface.cli.console import make_observer
+    from fastface.commands.merge import find_joined
+    from fastface.commands.timelines import timelines as timelines_workflow
+    from fastface.export.timelines.writer import FOLDER
+
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     where = find_joined(out)
     observer = make_observer(invocation)

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from fastface.distribution import VERSION
 from fastface.errors import ConfigError, InputError, SpaceError
 from fastface.export.frame_jobs import CellsJob, FrameImages, FramePicture, FramesJob, PhotoJob
 from fastface.files import private_folder, write_atomic
@@ -45,6 +44,7 @@ from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_free, require_ledger
 from fastface.runtime.resources import num_cores
 from fastface.runtime.shutdown import interruptible
+from fastface.version import VERSION
 
 _PAGE, _SAMPLE, _RESULT = "audit/audit.html", "audit/sample.json", "audit/result.json"
 _PICTURES_A_JOB = 12

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.commands.nights.night import list_night_files
-from fastface.distribution import VERSION
 from fastface.errors import FastfaceError, SpaceError
 from fastface.fleet.views import list_views
 from fastface.index.ledger import Ledger
@@ -18,6 +17,7 @@ from fastface.review.report.report_page import REPORT
 from fastface.runtime.events.event_log import open_event_log
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers, require_ledger
+from fastface.version import VERSION
 
 _PICTURES = ("crops/", "sheets/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "reels/", "timelines/", "primary_person.npz")

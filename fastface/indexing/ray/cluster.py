@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastface.distribution import VERSION
 from fastface.errors import ClusterError
 from fastface.indexing.ray.leases import Order
 from fastface.indexing.ray.messages import Answer, NodeSettings
 from fastface.indexing.ray.node import Node
+from fastface.version import VERSION
 
 _OBJECT_STORE_BYTES = 256 << 20
 """Of a cluster that fastface starts itself: results are a few megabytes at most."""

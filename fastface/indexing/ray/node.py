@@ -13,7 +13,6 @@ from pathlib import Path
 from signal import SIGTERM
 from threading import Condition, Thread
 
-from fastface.distribution import VERSION
 from fastface.errors import FastfaceError, InputError, ModelError
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.ray.leases import Order
@@ -24,6 +23,7 @@ from fastface.runtime.engines import ready_networks
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import Networks
 from fastface.runtime.resources import choose_layout, num_cores
+from fastface.version import VERSION
 from fastface.video.identity.fingerprint import fingerprint
 
 _IDLE_SECONDS = 0.5

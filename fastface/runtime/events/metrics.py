@@ -16,7 +16,6 @@ from pathlib import Path
 from threading import Event, RLock, Thread
 from time import monotonic
 
-from fastface.distribution import VERSION
 from fastface.errors import ConfigError, FastfaceError
 from fastface.files import atomic_path
 from fastface.index.ledger import Ledger
@@ -25,6 +24,7 @@ from fastface.names import valid_text
 from fastface.runtime.events.observer import Observer, RelayObserver
 from fastface.runtime.events.progress import ScanProgress
 from fastface.runtime.output_folder import require_free
+from fastface.version import VERSION
 
 _SECONDS = 15.0
 """Seconds between two writes; Prometheus usually reads every 15 to 60 seconds."""

@@ -10,9 +10,6 @@ from typing import Any, Protocol
 
 from fastface.types import Image, Size, Unit, VideoInfo
 
-CANNOT_READ = "cannot be read"
-"""Start of the reason if the disk or the share fails; another run may succeed."""
-
 SignOfLife = Callable[[], object]
 """Callback for every step of long work, so that the process is not taken for stalled."""
 

@@ -314,10 +314,12 @@ def test_the_command_line_loads_no_codec_and_no_network_library() -> None:
     assert told.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["find", "-h"], ["scan", "--help-all"],
-                                     ["run", "--wrong"], ["run", "-s", "scan.batch=no"], ["wrong"]])  # fmt: skip
-def test_help_and_usage_errors_load_no_arrays_and_start_no_process(command: list[str]) -> None:
-    heavy = ["numpy", "pyarrow", "rich", "av", "cv2", "onnx", "PIL", "openvino", "onnxruntime"]
+COMMANDS_WITH_HELP = [name for name in COMMANDS if name != "models"] + ["models list", "models build", "models install"]
+ARRAYS = ["numpy", "pyarrow", "rich", "av", "cv2", "onnx", "PIL", "openvino", "onnxruntime"]
+
+
+def run_and_list(command: list[str], heavy: list[str], *, folder: Path | None = None) -> str:
+    """Run a command that may start no process; return its exit code and the modules that it loaded."""
     code = f"""
 import subprocess, sys
 from fastface import cli
@@ -329,9 +331,35 @@ except SystemExit as ending:
     found = [name for name in {heavy!r} if name in sys.modules]
     sys.exit(f"{{ending.code}} {{found}}")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder)
+    return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", [["--help"], ["run", "--help"], ["find", "-h"], ["scan", "--help-all"],
+                                     ["run", "--wrong"], ["wrong"]])  # fmt: skip
+def test_help_and_usage_errors_load_no_arrays_and_no_checks_and_start_no_process(command: list[str]) -> None:
     is_help = command[-1].startswith(("--help", "-h"))
-    assert done.stderr.splitlines()[-1] == f"{0 if is_help else 2} []"
+    assert run_and_list(command, [*ARRAYS, "pydantic"]) == f"{0 if is_help else 2} []"
+
+
+def test_no_module_of_a_command_loads_arrays_or_checks() -> None:
+    assert len(COMMANDS_WITH_HELP) > 20
+    code = "import sys; from fastface.cli.app import app\n"
+    code += f"for name in {COMMANDS_WITH_HELP!r}: app([*name.split(), '--help'], standalone_mode=False)\n"
+    code += f"print([name for name in {[*ARRAYS, 'pydantic']!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.count("Usage: ") == len(COMMANDS_WITH_HELP)
+
+
+def test_a_wrong_setting_loads_no_arrays_and_starts_no_process() -> None:
+    assert run_and_list(["run", "-s", "scan.batch=no"], ARRAYS) == "2 []"
+
+
+def test_status_loads_neither_arrays_nor_the_settings(ran: Ran) -> None:
+    assert run_and_list(["status", "-o", str(ran.out)], [*ARRAYS, "fastface.config"]) == "0 []"
+    # Settings that are given are checked all the same.
+    assert run_and_list(["status", "-o", str(ran.out), "-s", "scan.batch=no"], ARRAYS) == "2 []"
 
 
 def test_the_list_of_commands_has_the_first_sentence_of_each() -> None:

@@ -35,7 +35,7 @@ def printed(result: RunResult, capsys: pytest.CaptureFixture[str], **how: bool) 
     """(exit code, lines of standard output, lines of standard error)."""
     usual = {"json": False, "quiet": False, "verbose": False, "dry_run": False}
     with pytest.raises(typer.Exit) as ended:
-        finish(result, Invocation(Config(), **{**usual, **how}))
+        finish(result, Invocation(Config, **{**usual, **how}))
     out, err = capsys.readouterr()
     return ended.value.exit_code, out.splitlines(), err.splitlines()
 

@@ -25,8 +25,9 @@ from fastface.cli.options import (
     Invocation,
     with_settings,
 )
-from fastface.config import Config, load_config, profiles_folder
+from fastface.config import Config, load_config
 from fastface.errors import ConfigError, FastfaceError
+from fastface.setting_help import profiles_folder
 
 # One row an option of `fastface run`, as the help has it: section, key, text, value.
 OPTIONS: dict[str, tuple[str, str, str, object]] = {

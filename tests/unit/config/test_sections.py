@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
-from fastface.config import Config, load_config, profiles_folder
+from fastface.config import Config, load_config
 from fastface.errors import ConfigError
+from fastface.setting_help import profiles_folder
 from fastface.types import TimelineFormat
 
 PROFILES = sorted(path.stem for path in profiles_folder().glob("*.toml"))

@@ -14,7 +14,8 @@ from fastface.census.photo_names import read_names, write_names
 from fastface.census.store.base import Encounter, Identity, Sighting, open_existing
 from fastface.errors import FaceIndexError
 from fastface.fleet.knowledge import KnowledgeFolder, merge_knowledge
-from fastface.index.anchors import Anchor, encode_look
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import encode_look
 from fastface.search.decision_store import AppliedFile, DecidedFace, DecisionStore, StoredDecision
 
 CONTRACT = "arcface"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from gallery_tools import axis, faces_of
 
-from fastface.index.anchors import Anchor, anchored_track, encode_look
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import anchored_track, encode_look
 from fastface.types import NUM_COLOURS, Bodies
 
 BOX = (100.0, 50.0, 180.0, 150.0)

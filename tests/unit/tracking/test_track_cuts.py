@@ -7,7 +7,8 @@ import pytest
 from gallery_tools import axis, faces_of, mixed
 
 from fastface.census.clusters.corrections import Corrections, cut_tracks
-from fastface.index.anchors import Anchor, encode_look
+from fastface.index.anchor_record import Anchor
+from fastface.index.anchors import encode_look
 from fastface.tracking.face_tracks import link_tracks
 from fastface.tracking.track_cuts import best_cut, cut_contradictions
 from fastface.types import Faces

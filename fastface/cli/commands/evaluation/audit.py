@@ -5,17 +5,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Out
-from fastface.cli.console import MOST_ROWS, as_json, console, make_observer, out_option, plain, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.evaluation.audit import AuditPlan, AuditResult, draw_audit, plan_audit, score_audit
+from fastface.cli.output import MOST_ROWS, as_json, out_option, plain, say
 from fastface.names import pluralize, valid_text
-from fastface.review.intervals import Estimate
+
+if TYPE_CHECKING:
+    from fastface.commands.evaluation.audit import AuditPlan, AuditResult
+    from fastface.review.intervals import Estimate
 
 _KINDS = {
     "hit": "hits by {kind}",
@@ -54,6 +55,9 @@ def audit(
 
     Example: fastface audit -o out
     """
+    from fastface.cli.console import make_observer
+    from fastface.commands.evaluation.audit import draw_audit, plan_audit, score_audit
+
     if file is not None:
         _show_result(score_audit(out, file), invocation)
         return
@@ -69,7 +73,7 @@ def audit(
         raise typer.Exit(_NOT_DONE)
 
 
-def _show_plan(plan: AuditPlan, invocation: Invocation, out: Path) -> None:
+def _show_plan(plan: "AuditPlan", invocation: Invocation, out: Path) -> None:
     if invocation.json:
         strata = [one.model_dump(mode="json") for one in plan.strata]
         left_out = [one.model_dump(mode="json") for one in plan.left_out]
@@ -77,6 +81,10 @@ def _show_plan(plan: AuditPlan, invocation: Invocation, out: Path) -> None:
         return
     if invocation.quiet:
         return
+    from rich.table import Table
+
+    from fastface.cli.console import console
+
     table = Table("moments", "person", "in all", "seconds", "to judge")
     for one in plan.strata[:MOST_ROWS]:
         label = "" if one.target is None else plain(plan.targets[one.target])
@@ -97,12 +105,16 @@ def _show_plan(plan: AuditPlan, invocation: Invocation, out: Path) -> None:
     say(f"then: fastface audit audit.json{out_option(out)}")
 
 
-def _show_result(result: AuditResult, invocation: Invocation) -> None:
+def _show_result(result: "AuditResult", invocation: Invocation) -> None:
     if invocation.json:
         as_json(result.to_object())
         return
     if invocation.quiet:
         return
+    from rich.table import Table
+
+    from fastface.cli.console import console
+
     shares = Table("person", "precision", "recall", "recall of seen faces")
     times = Table("person", "found", "really on screen", "error")
     names = [plain(valid_text(label)) for label in result.targets]
@@ -131,9 +143,9 @@ def _show_result(result: AuditResult, invocation: Invocation) -> None:
     say(f"written: {result.file}")
 
 
-def _share(found: Estimate | None) -> str:
+def _share(found: "Estimate | None") -> str:
     return "–" if found is None else f"{100 * found.value:.1f} % ({100 * found.low:.3g}–{100 * found.high:.3g})"
 
 
-def _seconds(found: Estimate) -> str:
+def _seconds(found: "Estimate") -> str:
     return f"{found.value:.1f} s ({found.low:.1f} to {found.high:.1f})"

@@ -4,31 +4,21 @@
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Inputs
-from fastface.cli.console import MOST_ROWS, as_json, say, show
-from fastface.cli.console import console as stdout
 from fastface.cli.options import MODELS, SAMPLING, Invocation, with_settings
-from fastface.commands.evaluation import bench as workflow
-from fastface.commands.evaluation.bench import (
-    COLUMNS,
-    Measurement,
-    cells,
-    describe_combination,
-    describe_means,
-    list_combinations,
-    preview_bench,
-    profile_text,
-    write_report,
-)
+from fastface.cli.output import MOST_ROWS, as_json, say
 from fastface.errors import ConfigError
 from fastface.files import write_atomic
 from fastface.runtime.events.bottleneck import describe_bottleneck
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fastface.commands.evaluation.bench import Measurement
 
 _SHOWN = ("device", "decoders", "workers", "batch", "frames_per_second", "times_real_time", "memory_mb")
 """Columns that fit into 80 characters; the report has all."""
@@ -65,31 +55,37 @@ def bench(
 
     Example: fastface bench videos/ --batches 1,4 --workers 1,2
     """
+    from rich.console import Console
+
+    from fastface.cli.console import console as stdout
+    from fastface.cli.console import show
+    from fastface.commands.evaluation import bench as workflow
+
     devices = backends.split(",")
     sizes = [
         _numbers(name, text) for name, text in (("decoders", decoders), ("workers", workers), ("batches", batches))
     ]
-    combinations = list_combinations(devices, *sizes)
+    combinations = workflow.list_combinations(devices, *sizes)
     if invocation.dry_run:
-        show(preview_bench(invocation.config, inputs or [], combinations, out), invocation)
+        show(workflow.preview_bench(invocation.config, inputs or [], combinations, out), invocation)
     console = Console(stderr=True, highlight=False)
     measured: list[Measurement] = []
-    networks = describe_means(invocation.config)
+    networks = workflow.describe_means(invocation.config)
     for measurement in workflow.bench(invocation.config, inputs or [], combinations):
         measured.append(measurement)
-        write_report(out, measured, networks)  # later steps may fail
+        workflow.write_report(out, measured, networks)  # later steps may fail
         if not invocation.quiet:
-            console.print(f"{len(measured)} of {len(combinations)}: {', '.join(cells(measurement)[:4])}: "
+            console.print(f"{len(measured)} of {len(combinations)}: {', '.join(workflow.cells(measurement)[:4])}: "
                           f"{measurement.frames_per_second:.1f} frames/s")  # fmt: skip
     best = max(measured, key=lambda measurement: measurement.frames_per_second)
     if write_profile is not None:
-        write_atomic(write_profile, profile_text(best))
+        write_atomic(write_profile, workflow.profile_text(best))
     if invocation.json:
-        rows = [dict(zip(COLUMNS, cells(measurement), strict=True)) for measurement in measured]
+        rows = [dict(zip(workflow.COLUMNS, workflow.cells(measurement), strict=True)) for measurement in measured]
         as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
         stdout().print(_table(measured, best))
-        combination = ", ".join(describe_combination(best.combination))
+        combination = ", ".join(workflow.describe_combination(best.combination))
         say(f"fastest: {combination}: {best.frames_per_second:.1f} frames a second")
         if limit := describe_bottleneck(best.stages):
             say(limit)
@@ -105,7 +101,11 @@ def _numbers(name: str, text: str) -> list[int]:
         raise ConfigError(f"--{name} {text!r}: write whole numbers with commas, as 1,4,8") from error
 
 
-def _table(measured: list[Measurement], best: Measurement) -> Table:
+def _table(measured: "list[Measurement]", best: "Measurement") -> "Table":
+    from rich.table import Table
+
+    from fastface.commands.evaluation.bench import COLUMNS, cells
+
     table = Table(*(column.replace("_", " ") for column in _SHOWN))
     fastest = sorted(measured, key=lambda one: -one.frames_per_second)
     for measurement in fastest[:MOST_ROWS]:

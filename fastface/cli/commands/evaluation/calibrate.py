@@ -5,19 +5,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from fastface.cli.arguments import OUT_FOLDER, Targets, or_samples
-from fastface.cli.console import as_json, console, make_observer, say, show
 from fastface.cli.options import MATCH, MODELS, REFERENCES, Invocation, with_settings
-from fastface.commands.evaluation.calibrate import CHART_NAME, Calibration, RiskPoint
-from fastface.commands.evaluation.calibrate import calibrate as calibrate_workflow
-from fastface.diagnostics.dry_run import preview_enroll
-from fastface.gallery.calibration import RateEstimate
+from fastface.cli.output import as_json, say
 from fastface.names import pluralize
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fastface.commands.evaluation.calibrate import Calibration, RiskPoint
+    from fastface.gallery.calibration import RateEstimate
 
 _LEAST_SHOWN = 0.001
 """Smallest printed rate of false tracks."""
@@ -31,14 +32,20 @@ def calibrate(
     index: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Also use the faces of this output folder.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help=f"Folder for {CHART_NAME}.")] = OUT_FOLDER,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder for the chart.")] = OUT_FOLDER,
 ) -> None:
     """Suggest a threshold and a margin for your photos. Print the errors to expect, and draw a chart of them.
 
     Example: fastface calibrate -t photos/ --index out
     """
     targets = or_samples(targets)
+    from fastface.cli.console import console, make_observer, show
+    from fastface.commands.evaluation.calibrate import CHART_NAME
+    from fastface.commands.evaluation.calibrate import calibrate as calibrate_workflow
+
     if invocation.dry_run:
+        from fastface.diagnostics.dry_run import preview_enroll
+
         show(preview_enroll(invocation.config, targets, out / CHART_NAME), invocation)
     observer = make_observer(invocation)
     result = calibrate_workflow(invocation.config, targets, out, observer, index=index)
@@ -54,7 +61,9 @@ def calibrate(
         say(result.options)
 
 
-def _table(result: Calibration) -> Table:
+def _table(result: "Calibration") -> "Table":
+    from rich.table import Table
+
     limits = {"in use": result.in_use}
     if result.options:
         limits["suggested"] = result.suggested
@@ -67,7 +76,7 @@ def _table(result: Calibration) -> Table:
     return table
 
 
-def _format(rate: RateEstimate | None) -> str:
+def _format(rate: "RateEstimate | None") -> str:
     """Format a rate, with its interval in the next line."""
     return "–" if rate is None else f"{_percent(rate.value)}\n{_percent(rate.low).rstrip('%')}–{_percent(rate.high)}"
 
@@ -76,7 +85,11 @@ def _percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.0995 else f"{share * 100:.2g}%"
 
 
-def _explain(result: Calibration) -> None:
+def _explain(result: "Calibration") -> None:
+    from rich.table import Table
+
+    from fastface.cli.console import console
+
     for row in result.comparisons:
         say(f"{'least' if row.mates else 'most'} similar of {row.kind!r}: {row.extreme}")
     tracks = f", {pluralize(result.tracks, 'track')}" if result.tracks else ""
@@ -96,13 +109,13 @@ def _explain(result: Calibration) -> None:
     say(f"chart: {result.chart}")
 
 
-def _shown_points(result: Calibration) -> list[RiskPoint]:
+def _shown_points(result: "Calibration") -> "list[RiskPoint]":
     """Return the curve in steps of 0.05, and the points nearest to the limits."""
     near = {round(pair.threshold, 2) for pair in (result.in_use, result.suggested)}
     return [point for point in result.risk if round(point.threshold * 100) % 5 == 0 or point.threshold in near]
 
 
-def _span(rate: RateEstimate) -> str:
+def _span(rate: "RateEstimate") -> str:
     return f"{_number(rate.low)} to {_number(rate.high)}"
 
 

@@ -5,19 +5,19 @@
 
 import shlex
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fastface.cli.arguments import OUT_FOLDER, Out
 from fastface.cli.confirm import confirm
-from fastface.cli.console import as_json, make_observer, say
 from fastface.cli.options import MODELS, Invocation, with_settings
-from fastface.commands.removal.forget import ForgetResult
-from fastface.commands.removal.forget import forget as forget_workflow
-from fastface.commands.removal.prune import PruneResult
-from fastface.commands.removal.prune import prune as prune_workflow
+from fastface.cli.output import as_json, say
 from fastface.names import pluralize, valid_text
+
+if TYPE_CHECKING:
+    from fastface.commands.removal.forget import ForgetResult
+    from fastface.commands.removal.prune import PruneResult
 
 
 @with_settings(MODELS, remembers="models")
@@ -34,6 +34,9 @@ def forget(
 
     Example: fastface forget videos/old.mp4 -o out
     """
+    from fastface.cli.console import make_observer
+    from fastface.commands.removal.forget import forget as forget_workflow
+
     observer = make_observer(invocation)
     plan = forget_workflow(invocation.config, out, videos, observer, pretend=True)
     what = pluralize(len(plan.videos), "video")
@@ -59,6 +62,9 @@ def prune(
 
     Example: fastface prune -o out --dry-run
     """
+    from fastface.cli.console import make_observer
+    from fastface.commands.removal.prune import prune as prune_workflow
+
     observer = make_observer(invocation)
     plan = prune_workflow(invocation.config, out, observer, pretend=True)
     if plan.forgotten.videos and not (invocation.dry_run or yes):
@@ -74,7 +80,7 @@ def prune(
             say(line)
 
 
-def _describe_places(plan: PruneResult) -> list[str]:
+def _describe_places(plan: "PruneResult") -> list[str]:
     """Describe the folders whose videos are gone, and the disks that are not mounted."""
     lines = []
     for folder, count in plan.folders.items():
@@ -85,7 +91,7 @@ def _describe_places(plan: PruneResult) -> list[str]:
     return lines
 
 
-def _describe_forgotten(done: ForgetResult, *, is_plan: bool) -> list[str]:
+def _describe_forgotten(done: "ForgetResult", *, is_plan: bool) -> list[str]:
     """Describe what was removed, or would be, one video a line and a summary."""
     what = pluralize(len(done.videos), "video")
     if is_plan:

@@ -6,17 +6,18 @@
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fastface.cli.confirm import confirm
-from fastface.cli.console import as_json, say
 from fastface.cli.options import Invocation, with_settings
-from fastface.commands.removal.purge import PurgeResult
-from fastface.commands.removal.purge import purge as purge_workflow
+from fastface.cli.output import as_json, say
 from fastface.errors import ConfigError
 from fastface.names import pluralize
+
+if TYPE_CHECKING:
+    from fastface.commands.removal.purge import PurgeResult
 
 
 @with_settings()
@@ -34,6 +35,8 @@ def purge(
     """
     if out is None:
         raise ConfigError("name the folder to purge: fastface purge -o OUT")
+    from fastface.commands.removal.purge import purge as purge_workflow
+
     if not (invocation.dry_run or yes):
         _ask(out, purge_workflow(out, pretend=True), invocation)
     done = purge_workflow(out, pretend=invocation.dry_run)
@@ -50,7 +53,7 @@ def purge(
         )
 
 
-def _describe(verb: str, done: PurgeResult) -> str:
+def _describe(verb: str, done: "PurgeResult") -> str:
     sources = f"{pluralize(done.indexes, 'video')} and {pluralize(done.photos, 'photo')}"
     parts = [f"the faces and embeddings of {sources}"] if done.indexes + done.photos else []
     parts += [f"{pluralize(done.pictures, 'picture')} in crops/, sheets/ and snapshots/"] if done.pictures else []
@@ -62,7 +65,7 @@ def _describe(verb: str, done: PurgeResult) -> str:
     return f"{verb} {', '.join(parts) or 'nothing'}: {done.bytes_freed / 1e6:.1f} MB"
 
 
-def _ask(out: Path, planned: PurgeResult, invocation: Invocation) -> None:
+def _ask(out: Path, planned: "PurgeResult", invocation: Invocation) -> None:
     command = f"fastface purge -o {shlex.quote(str(out))}"
     confirm(
         f"Remove it from {out}?",

@@ -12,13 +12,13 @@ from census_tools import Command
 from index_tools import INFO
 
 from fastface.config import load_config
-from fastface.distribution import VERSION
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
+from fastface.version import VERSION
 
 
 @pytest.fixture(scope="package")

@@ -12,7 +12,7 @@ from people_tools import HOSTILE
 
 from fastface.census.clusters.corrections import Corrections
 from fastface.errors import FaceIndexError
-from fastface.index.anchors import Anchor
+from fastface.index.anchor_record import Anchor
 
 BOX = (100.0, 50.0, 180.0, 150.0)
 

@@ -286,7 +286,7 @@ def test_the_terminal_tells_of_bodies_where_there_are_any(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     result = PeopleResult(Path("out"), tuple(persons), 783, 783, unlisted=(0, 0), poor=0, rejected=0, passing=0)
-    tell(result, Invocation(Config(), json=False, quiet=False, verbose=False, dry_run=False))
+    tell(result, Invocation(Config, json=False, quiet=False, verbose=False, dry_run=False))
     table = [re.split("[┃│]", line)[1:-1] for line in capsys.readouterr().out.splitlines() if re.match("[┃│]", line)]
     cells = [[cell.strip() for cell in line] for line in table]
     assert len(cells) == 1 + len(persons)

@@ -3,9 +3,9 @@
 import pickle
 
 from fastface.config import Config
-from fastface.distribution import VERSION
 from fastface.indexing.ray.messages import NodeFailed, NodeSettings
 from fastface.indexing.ray.node import Node
+from fastface.version import VERSION
 
 
 def test_a_node_of_another_version_unpickles_nothing() -> None:

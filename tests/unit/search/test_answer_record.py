@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastface.search.earlier_answers import Answer
+from fastface.search.answer_record import Answer
 
 FEW = st.lists(st.text(alphabet="ab+; w", max_size=8), min_size=1, max_size=5, unique=True)
 
