@@ -12,6 +12,7 @@ from pathlib import Path
 from signal import Signals
 from time import monotonic
 
+from fastface.commands.enroll import begin_enrolment
 from fastface.commands.nights.night import Night
 from fastface.commands.nights.watch import watch
 from fastface.config import Config
@@ -87,13 +88,14 @@ def _scan_and_find(
             write_report(context, "run", found, night) as result,
         ):
             _apply_decisions(context)
-            with open_engine(context) as engine:
+            # The reader of photos starts before the scan's processes: the scan waits for it.
+            with begin_enrolment(context, targets) as enrolment, open_engine(context) as engine:
                 if config.run.fresh:
                     engine.start()
                 scanner = None if config.run.fresh else _admit(context, found, engine, result)
                 from fastface.commands import search_steps as steps  # noqa: PLC0415 - networks load meanwhile
 
-                references = steps.enrol_targets(context, targets, result)
+                references = steps.enrol_targets(context, enrolment, result)
                 if scanner is None:  # invalid targets must not discard earlier results
                     steps.move_earlier_answer(context, result)
                     _start_over(context, found)
@@ -144,14 +146,16 @@ def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) 
         ConfigError: There is no index in `out`, or the targets cannot be used.
         InterruptError, FastfaceError: See `run`.
     """
-    from fastface.commands import search_steps as steps  # noqa: PLC0415 - see `run`
-
     look_back(config, targets, out)
     with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
         _apply_decisions(context)
-        references = steps.enrol_targets(context, targets, result)
-        records = context.answered_records(with_info=False)
-        searcher = steps.open_searcher(context, references, records, context.track_archive(), result)
+        with begin_enrolment(context, targets) as enrolment:
+            from fastface.commands import search_steps as steps  # noqa: PLC0415 - photos are read meanwhile
+
+            archive = context.track_archive()
+            records = context.answered_records(with_info=False)
+            references = steps.enrol_targets(context, enrolment, result)
+        searcher = steps.open_searcher(context, references, records, archive, result)
         with open_engine(context) as engine:
             steps.look_closer(context, searcher, records, engine, result)
         steps.answer(context, searcher, records, result)
