@@ -213,9 +213,7 @@ def _to_batch(rows: Sequence[_Row]) -> pa.RecordBatch:
 
 
 def _find_nulls(column: pa.Array) -> npt.NDArray[np.bool_]:
-    """Return (n,) flags of the nulls. The first call of `is_null` imports a query engine, so it is for columns that
-    have nulls.
-    """
+    """Return (n,) flags of the nulls. `is_null` imports a query engine, so only a column with nulls calls it."""
     if column.null_count == 0:
         return np.zeros(len(column), np.bool_)
     return np.asarray(column.is_null().to_numpy(zero_copy_only=False), np.bool_)
