@@ -1,7 +1,7 @@
 """Search the index for the persons of photos and write the answer: the second half of `run`, and `find`.
 
-`commands.run` imports this module when the processes of the scan have started, and so loads it while they load their
-networks.
+`commands.run` and `commands.find` import this module when their processes have started, and so load it while these load
+their networks.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from cli_tools import (
     fastface,
 )
 
-from fastface.commands.run import find
+from fastface.commands.find import find
 from fastface.config import load_config
 from fastface.index.track_archive import TrackArchive, open_track_archive
 from fastface.runtime import context

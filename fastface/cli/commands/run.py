@@ -108,8 +108,8 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
     modules = (*child_server.PHOTOS, *_export_modules(invocation.config))
     with child_server.serve_children(*modules, starts_now=reads_photos):
         from fastface.cli.console import finish, make_observer, show
+        from fastface.commands.find import find as find_workflow
         from fastface.commands.merge import locate_joined, open_joined
-        from fastface.commands.run import find as find_workflow
 
         if invocation.dry_run:
             from fastface.diagnostics.dry_run import preview_find
