@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastface.commands import enroll as enrolment
+from fastface.commands import find as finding
 from fastface.commands import merge as merging
 from fastface.commands import people as census
 from fastface.commands import pick as picking
@@ -83,7 +84,7 @@ def find(targets: Paths, out: Paths = "out", *, observer: Observer | None = None
     """
     outs, observer = _folders(out), observer or Observer()
     config = _load(outs[0], settings, with_export=True)
-    return workflows.find(config, _texts(targets), merging.open_joined(config, outs, observer), observer)
+    return finding.find(config, _texts(targets), merging.open_joined(config, outs, observer), observer)
 
 
 def merge(outs: Paths, out: str | Path, *, link: bool = True, observer: Observer | None = None) -> MergeResult:

@@ -71,7 +71,8 @@ def show(preview: "Preview", invocation: Invocation) -> Never:
 
 def console() -> Console:
     """Return the console of standard output, for tables: as wide as needed if it is not a terminal."""
-    return Console(soft_wrap=True, highlight=False, width=None if sys.stdout and sys.stdout.isatty() else _WIDE)
+    width = None if sys.stdout and sys.stdout.isatty() else _WIDE
+    return Console(soft_wrap=True, highlight=False, emoji=False, width=width)
 
 
 def finish(result: RunResult, invocation: Invocation) -> Never:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from fastface.config import Config
-from fastface.enrollment.photo_pool import picture_settings, read_pictures
+from fastface.enrollment.photo_pool import STALL_SECONDS, picture_settings, read_pictures
 from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.photo_set.region_matching import match_regions
 from fastface.gallery.photo_set.sources import Photo, collect
@@ -17,6 +18,7 @@ from fastface.gallery.references import GalleryReport, ReferenceRule, load_galle
 from fastface.index.photos import PhotoIndex
 from fastface.pipeline.messages import Role, with_network_precision
 from fastface.pipeline.process_pool import ProcessPool
+from fastface.pipeline.task_pool import TaskRun
 from fastface.runtime.context import RunContext
 from fastface.runtime.engines import ready_networks
 from fastface.runtime.events.observer import Observer
@@ -33,18 +35,12 @@ _MIN_FACE = 16
 _LOOK = "any turn, with size"
 """Version of the way photos are analysed: faces stored by another version are not used."""
 
+Interrupted = Callable[[], int | None]
 _PhotoFaces = dict[Path, PhotoFaces | InputError]
 
 
-def enrol(
-    targets: tuple[str, ...],
-    config: Config,
-    networks: Networks,
-    interrupted: Callable[[], int | None],
-    *,
-    known: Path | None = None,
-) -> tuple[Gallery, GalleryReport]:
-    """Load the gallery of the arguments of `-t` and `--not`, with a report on each photo.
+class Enrolment:
+    """Load the gallery of the arguments of `-t` and `--not`. Use as a context manager.
 
     Photos are opened in a separate process, one at a time. A photo that ends the process is left out as unusable. Banks
     contain only arrays, and are read in this process.
@@ -55,42 +51,105 @@ def enrol(
         networks: Networks that find and embed the faces, with the thresholds of two faces of one person.
         interrupted: Function that returns the number of a received signal.
         known: Folder that stores the faces of photos, which are then not analysed again; None stores nothing.
-
-    Raises:
-        ConfigError: A target has no usable photo, or two targets have the same face; lists all such faults.
-        BackendError, ModelError, SpaceError: The networks cannot be used.
-        WorkerError: The process ends with every photo.
-        InterruptError: The user stopped the command.
     """
-    wanted, unwanted = collect(targets), collect(config.match.lookalikes)
-    photos = [*wanted.photos, *unwanted.photos]
-    found = _collect_faces(dict.fromkeys(photo.path for photo in photos), config, networks, interrupted, known)
-    tagged = _match_tags(photos, found)
 
-    def analyse(path: Path) -> Faces:
-        result = found.get(path, InputError(path, "it was not there when photos were listed"))
-        if isinstance(result, InputError):
-            raise result
-        return result.faces
+    def __init__(
+        self,
+        targets: Sequence[str],
+        config: Config,
+        networks: Networks,
+        interrupted: Interrupted,
+        *,
+        known: Path | None = None,
+    ) -> None:
+        self._config, self._networks, self._interrupted = config, networks, interrupted
+        self._wanted, self._unwanted = collect(targets), collect(config.match.lookalikes)
+        self._photos = [*self._wanted.photos, *self._unwanted.photos]
+        self._index = None if known is None else PhotoIndex(known, _settings_key(config, networks))
+        paths = dict.fromkeys(photo.path for photo in self._photos)
+        self._keys = {} if self._index is None else {path: self._index.key(path) for path in paths}
+        self._found: _PhotoFaces = {}
+        if self._index is not None:
+            looked_up = {path: self._index.read(key) for path, key in self._keys.items()}
+            self._found |= {path: faces for path, faces in looked_up.items() if faces is not None}
+        self._reading = self._read([path for path in paths if path not in self._found])
 
-    def select(photo: Photo, faces: Faces) -> Faces:
-        return faces if photo.region is None else faces[np.array(tagged.get(photo, ()), np.int64)]
+    def __enter__(self) -> Self:
+        return self
 
-    return load_gallery(
-        wanted,
-        unwanted,
-        analyse=analyse,
-        select=select,
-        rule=ReferenceRule(
-            contract=networks.contract,
-            alike=networks.limits.enter,
-            faces=config.references.faces,
-            resampling=_resampling(config).name,
-            tolerant=config.match.allow_faults,
-            dimension=networks.dimension,
-        ),
-        check=partial(_check, interrupted),
-    )
+    def __exit__(self, *_: object) -> None:
+        self._reading.close()
+
+    def begin(self) -> None:
+        """Start reading the photos whose faces are not stored. `finish` does it too; an early call saves time."""
+        self._reading.begin()
+
+    def finish(self) -> tuple[Gallery, GalleryReport]:
+        """Return the gallery, with a report on each photo. Call it once.
+
+        Raises:
+            ConfigError: A target has no usable photo, or two targets have the same face; lists all such faults.
+            BackendError, ModelError, SpaceError: The networks cannot be used.
+            WorkerError: The process ends with every photo.
+            InterruptError: The user stopped the command.
+        """
+        seen = read_pictures(self._reading, self._read, PhotoFaces)
+        self._store(seen)
+        found = self._found | seen
+        tagged = _match_tags(self._photos, found)
+
+        def analyse(path: Path) -> Faces:
+            result = found.get(path, InputError(path, "it was not there when photos were listed"))
+            if isinstance(result, InputError):
+                raise result
+            return result.faces
+
+        def select(photo: Photo, faces: Faces) -> Faces:
+            return faces if photo.region is None else faces[np.array(tagged.get(photo, ()), np.int64)]
+
+        return load_gallery(
+            self._wanted,
+            self._unwanted,
+            analyse=analyse,
+            select=select,
+            rule=ReferenceRule(
+                contract=self._networks.contract,
+                alike=self._networks.limits.enter,
+                faces=self._config.references.faces,
+                resampling=_resampling(self._config).name,
+                tolerant=self._config.match.allow_faults,
+                dimension=self._networks.dimension,
+            ),
+            check=partial(_check, self._interrupted),
+        )
+
+    def _read(self, paths: Collection[Path]) -> TaskRun:
+        """Return photos on their way through a process that does not run yet."""
+        config = self._config
+        limit = picture_limit(config.scan.max_pixels)
+        settings = picture_settings(config, self._networks, _MIN_FACE), _resampling(config), limit
+        return TaskRun(ProcessPool("enrolment", _SERVE, 1, settings), paths, self._interrupted, STALL_SECONDS)
+
+    def _store(self, seen: _PhotoFaces) -> None:
+        if self._index is None:
+            return
+        for path, result in seen.items():
+            # Another key: the file was replaced meanwhile.
+            if isinstance(result, PhotoFaces) and self._index.key(path) == self._keys[path]:
+                self._index.store(self._keys[path], result)
+
+
+def enrol(
+    targets: Sequence[str],
+    config: Config,
+    networks: Networks,
+    interrupted: Interrupted,
+    *,
+    known: Path | None = None,
+) -> tuple[Gallery, GalleryReport]:
+    """Load a gallery at once: see `Enrolment`, and its `finish`."""
+    with Enrolment(targets, config, networks, interrupted, known=known) as enrolment:
+        return enrolment.finish()
 
 
 def _match_tags(photos: Iterable[Photo], found: _PhotoFaces) -> dict[Photo, tuple[int, ...]]:
@@ -107,30 +166,9 @@ def _match_tags(photos: Iterable[Photo], found: _PhotoFaces) -> dict[Photo, tupl
     return tagged
 
 
-def _check(interrupted: Callable[[], int | None]) -> None:
+def _check(interrupted: Interrupted) -> None:
     if (number := interrupted()) is not None:
         raise InterruptError(number)
-
-
-def _collect_faces(
-    paths: Collection[Path],
-    config: Config,
-    networks: Networks,
-    interrupted: Callable[[], int | None],
-    known: Path | None,
-) -> _PhotoFaces:
-    """Return the faces of each photo, from the folder or by analysis."""
-    if known is None:
-        return _read_photos(paths, config, networks, interrupted)
-    index = PhotoIndex(known, _settings_key(config, networks))
-    keys = {path: index.key(path) for path in paths}
-    looked_up = {path: index.read(key) for path, key in keys.items()}
-    found: _PhotoFaces = {path: faces for path, faces in looked_up.items() if faces is not None}
-    seen = _read_photos([path for path in paths if path not in found], config, networks, interrupted)
-    for path, result in seen.items():
-        if isinstance(result, PhotoFaces) and index.key(path) == keys[path]:  # else the file was replaced meanwhile
-            index.store(keys[path], result)
-    return found | seen
 
 
 def _settings_key(config: Config, networks: Networks) -> str:
@@ -148,21 +186,24 @@ def _resampling(config: Config) -> Resampling:
     return Resampling(config.references.flip, config.references.jitter)
 
 
-def _read_photos(
-    paths: Collection[Path], config: Config, networks: Networks, interrupted: Callable[[], int | None]
-) -> _PhotoFaces:
-    limit = picture_limit(config.scan.max_pixels)
-    settings = picture_settings(config, networks, _MIN_FACE), _resampling(config), limit
-    return read_pictures(paths, lambda: ProcessPool("enrolment", _SERVE, 1, settings), interrupted, PhotoFaces)
+def begin_enrolment(context: RunContext, targets: Sequence[str]) -> Enrolment:
+    """Start reading the photos of a command on an output folder, which keeps their faces.
+
+    Raises:
+        FastfaceError: See `Enrolment.finish`.
+    """
+    enrolment = Enrolment(targets, context.config, context.networks, context.interruption, known=context.out.photos)
+    enrolment.begin()
+    return enrolment
 
 
 def enrol_with_context(context: RunContext, targets: Sequence[str]) -> tuple[Gallery, GalleryReport]:
     """Run `enrol` for a command on an output folder, which keeps the faces of the photos.
 
     Raises:
-        FastfaceError: See `enrol`.
+        FastfaceError: See `Enrolment.finish`.
     """
-    return enrol(tuple(targets), context.config, context.networks, context.interruption, known=context.out.photos)
+    return enrol(targets, context.config, context.networks, context.interruption, known=context.out.photos)
 
 
 def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer) -> EnrollResult:
@@ -184,6 +225,6 @@ def enroll(config: Config, paths: Sequence[str], bank: Path, observer: Observer)
     with interruptible() as interruption:
         networks = ready_networks(config, observer.note, interruption)
         observer.header(networks)
-        gallery, report = enrol(tuple(paths), config, networks, interruption)
+        gallery, report = enrol(paths, config, networks, interruption)
     save_gallery(bank, gallery, report)
     return EnrollResult(bank, gallery, report.lines)

@@ -23,8 +23,8 @@ from fastface.census.selection import (
     together_note,
 )
 from fastface.commands.answer import write_answer
+from fastface.commands.command_frame import write_report
 from fastface.commands.people import publish
-from fastface.commands.run import write_report
 from fastface.config import Config
 from fastface.cosine import distinct_rows, normalize_rows
 from fastface.diagnostics.preflight import look_at_index

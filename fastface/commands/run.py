@@ -1,24 +1,21 @@
-"""Run the commands `scan`, `find` and `run` (a scan and a search) on an output folder.
+"""Run the commands `scan` and `run` (a scan and a search) on an output folder.
 
 The CLI and `api` call these functions; the demo uses `run`. Each command writes run.json, even
 if it is interrupted. The order of the steps matters: see `run`.
 """
 
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Container, Sequence
 from functools import partial
 from pathlib import Path
-from signal import Signals
-from time import monotonic
 
+from fastface.commands.command_frame import apply_decisions, write_report
+from fastface.commands.enroll import begin_enrolment
 from fastface.commands.nights.night import Night
 from fastface.commands.nights.watch import watch
 from fastface.config import Config
-from fastface.diagnostics.preflight import look_ahead, look_back
-from fastface.errors import FastfaceError, InterruptError
-from fastface.fleet.shards import ALL_VIDEOS, Shard, take_shard
-from fastface.index.records import VideoRecord, VideoSummary
+from fastface.diagnostics.preflight import look_ahead
+from fastface.fleet.shards import Shard, take_shard
+from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.indexing.engine import open_engine
 from fastface.indexing.scanner import Scanner, open_scanner
@@ -28,15 +25,10 @@ from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext, describe_fresh, open_context
 from fastface.runtime.events.metrics import observe_metrics
 from fastface.runtime.events.observer import Observer
-from fastface.runtime.remarks import describe_left_out
-from fastface.runtime.run_report import RunResult, VideoOutcome, write_run_json
+from fastface.runtime.run_report import RunResult
 from fastface.runtime.saved_settings import remember_settings
 from fastface.runtime.stand_ins import drop_lost_names
-from fastface.types import FrameCounts
 from fastface.video.discover import Discovery, VideoFile
-
-_MOST_REMARKED = 8
-"""Maximum number of videos whose remarks are logged one by one; of more, only their number is logged."""
 
 
 def run(
@@ -86,14 +78,15 @@ def _scan_and_find(
             open_context(config, out, observed, command) as context,
             write_report(context, "run", found, night) as result,
         ):
-            _apply_decisions(context)
-            with open_engine(context) as engine:
+            apply_decisions(context)
+            # The reader of photos starts before the scan's processes: the scan waits for it.
+            with begin_enrolment(context, targets) as enrolment, open_engine(context) as engine:
                 if config.run.fresh:
                     engine.start()
                 scanner = None if config.run.fresh else _admit(context, found, engine, result)
                 from fastface.commands import search_steps as steps  # noqa: PLC0415 - networks load meanwhile
 
-                references = steps.enrol_targets(context, targets, result)
+                references = steps.enrol_targets(context, enrolment, result)
                 if scanner is None:  # invalid targets must not discard earlier results
                     steps.move_earlier_answer(context, result)
                     _start_over(context, found)
@@ -135,118 +128,6 @@ def _scan_only(
             remember_settings(context.out.state, config, context.networks.models.pack, with_export=False)
             _scan(context, _admit(context, found, engine, result), engine, result)
     return result
-
-
-def find(config: Config, targets: Sequence[str], out: Path, observer: Observer) -> RunResult:
-    """Search the index in `out`. Decodes only for exports, and for exact boundaries that are new to the index.
-
-    Raises:
-        ConfigError: There is no index in `out`, or the targets cannot be used.
-        InterruptError, FastfaceError: See `run`.
-    """
-    from fastface.commands import search_steps as steps  # noqa: PLC0415 - see `run`
-
-    look_back(config, targets, out)
-    with open_context(config, out, observer, "find") as context, write_report(context, "find") as result:
-        _apply_decisions(context)
-        references = steps.enrol_targets(context, targets, result)
-        records = context.answered_records(with_info=False)
-        searcher = steps.open_searcher(context, references, records, context.track_archive(), result)
-        with open_engine(context) as engine:
-            steps.look_closer(context, searcher, records, engine, result)
-        steps.answer(context, searcher, records, result)
-    return result
-
-
-@contextmanager
-def write_report(
-    context: RunContext, command: str, found: Discovery | None = None, night: Night | None = None
-) -> Iterator[RunResult]:
-    """Write run.json at the end, even if the command was interrupted; for `run` and `scan`, also the night's report."""
-    started = monotonic()
-    result = RunResult(command, context.out.root)
-    if night is not None:
-        night.begin(context, result)
-    context.observer.header(context.networks)
-    if command != "scan" and not context.config.match.tracks:
-        limits = context.limits
-        context.observer.note(
-            f"threshold {limits.enter:.2f} ({limits.exit:.2f} within a track), margin {limits.margin:.2f}"
-        )
-    if found is not None:
-        result.skipped = found.skipped
-        result.left_out = found.left_out
-        if context.config.run.shard != ALL_VIDEOS:
-            num_own, count = len(found.videos), len(found.videos) + len(found.elsewhere)
-            context.observer.note(f"shard {context.config.run.shard}: {num_own} of {pluralize(count, 'video')}")
-        for item in found.skipped:
-            context.observer.note(f"skipped {str(item.path)!r}: {item.reason}")
-        if found.left_out:
-            context.observer.note(describe_left_out(found.left_out))
-    try:
-        yield result
-    except InterruptError as error:
-        videos = _conclude(context, result, started)
-        if night is not None:
-            night.write(context, result, videos, ended=f"stopped by {Signals(error.signal_number).name}")
-        raise
-    except FastfaceError as error:
-        if night is not None and "scan" in result.phases:  # what could not begin writes nothing
-            videos = list(context.ledger.iterate_summaries())
-            result.videos, result.seconds = context.list_outcomes(videos, result.inputs), monotonic() - started
-            with suppress(FastfaceError):  # the first error is more useful
-                night.write(context, result, videos, ended=str(error).partition("\n")[0])
-        raise
-    videos = _conclude(context, result, started)
-    if night is not None:
-        night.write(context, result, videos)
-    context.observer.conclude(result.exit_code, result.counts.hits)
-    if command != "scan":
-        from fastface.commands.report import finish_report  # noqa: PLC0415 - see `_scan_and_find`
-
-        finish_report(context, result)
-
-
-def _conclude(context: RunContext, result: RunResult, started: float) -> list[VideoSummary]:
-    """Write run.json; return all videos of the ledger for the night's report of a scan."""
-    asks_all = result.command in ("find", "pick")
-    summaries = context.ledger.iterate_summaries()
-    videos = [] if asks_all else list(summaries)
-    result.videos = context.list_outcomes(summaries if asks_all else videos, None if asks_all else result.inputs)
-    totals = FrameCounts.sum_up(result.videos)
-    result.counts = replace(
-        result.counts,
-        **totals.select_counts(),
-        videos=len(result.videos),
-        searched=sum(video.is_searched for video in result.videos),
-        embeddings=totals.faces,
-    )
-    for remark in [] if asks_all else _remarks(result.videos):
-        context.observer.note(remark)
-    assert totals.sampled == totals.inferred + totals.quarantined, totals
-    result.seconds = monotonic() - started
-    write_run_json(result, context.networks, result.limits or context.limits, context.config)
-    return videos
-
-
-def _remarks(videos: Sequence[VideoOutcome]) -> Iterator[str]:
-    """Yield remarks on videos, one a line; if many videos have no face, only their number."""
-    remarked = [video for video in videos if video.remark]
-    if len(remarked) <= _MOST_REMARKED:
-        yield from (f"{video.id}: {video.remark}" for video in remarked)
-        return
-    num_faceless = sum(video.sampled > 0 and not video.faces for video in remarked)
-    if num_faceless:
-        yield f"no face was found in {num_faceless} of {pluralize(len(videos), 'video')}: see run.json"
-    if len(remarked) > num_faceless:
-        yield f"there are remarks on {pluralize(len(remarked) - num_faceless, 'other video')}: see run.json"
-
-
-def _apply_decisions(context: RunContext) -> None:
-    if context.config.match.decisions is not None:
-        from fastface.commands.correct_file import apply_asked_decisions  # noqa: PLC0415 - most commands have no file
-
-        apply_asked_decisions(context)
 
 
 def _start_over(context: RunContext, found: Discovery) -> None:

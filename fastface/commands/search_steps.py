@@ -1,16 +1,16 @@
 """Search the index for the persons of photos and write the answer: the second half of `run`, and `find`.
 
-`commands.run` imports this module when the processes of the scan have started, and so loads it while they load their
-networks.
+`commands.run` and `commands.find` import this module when their processes have started, and so load it while these load
+their networks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from fastface.commands.answer import write_answer
-from fastface.commands.enroll import enrol_with_context
+from fastface.commands.enroll import Enrolment
 from fastface.export.taken_faces import write_taken_faces
 from fastface.gallery.matching import list_labels, match
 from fastface.gallery.reference_set import ReferenceSet
@@ -32,14 +32,14 @@ _MOST_REMARKS = 20
 """Maximum number of remarks on photos that are printed; run.json has more."""
 
 
-def enrol_targets(context: RunContext, targets: Sequence[str], result: RunResult) -> ReferenceSet:
-    """Read the photos of the targets, and note what is wrong with them.
+def enrol_targets(context: RunContext, enrolment: Enrolment, result: RunResult) -> ReferenceSet:
+    """Wait for the photos of the targets, and note what is wrong with them.
 
     Raises:
-        FastfaceError: See `commands.enroll.enrol`.
+        FastfaceError: See `Enrolment.finish`.
     """
     with result.phase("photos"):
-        gallery, report = enrol_with_context(context, targets)
+        gallery, report = enrolment.finish()
     result.targets = list_labels(gallery)
     # A wrong name in an expression must not discard earlier results, or cost a scan.
     result.where = tuple(one.label for one in _read_questions(context, result))

@@ -1,6 +1,6 @@
 """Read pictures and draw contact sheets in a child process, which a malformed picture may end. `curate` uses it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from fastface.curation.contact_sheet import Page
 from fastface.enrollment.photo_pool import STALL_SECONDS, picture_settings, read_pictures, refusal
 from fastface.errors import InputError
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun
 from fastface.runtime.networks import Networks
 
 
@@ -29,7 +29,7 @@ class PhotoReader:
 
     def read_pictures(self, paths: Collection[Path]) -> dict[Path, ReadPicture | InputError]:
         """Return the content of each picture, or the error. Raises like `read_pictures` of the photo pool."""
-        return read_pictures(paths, self._pool, self._interrupted, ReadPicture)
+        return read_pictures(self._run(paths), self._run, ReadPicture)
 
     def draw(self, pages: Sequence[Page]) -> None:
         """Write the pages of the contact sheet.
@@ -39,10 +39,11 @@ class PhotoReader:
             SpaceError: No space is left.
             InterruptError: The user stopped the command.
         """
-        with closing(run_tasks(self._pool(), pages, self._interrupted, STALL_SECONDS)) as results:
+        with closing(self._run(pages).results()) as results:
             for _, result in results:
                 if isinstance(result, TaskFailed):
                     raise refusal("curation", result)
 
-    def _pool(self) -> ProcessPool:
-        return ProcessPool("curation", "fastface.curation.reader_process:serve", 1, self._settings)
+    def _run(self, tasks: Iterable[Path] | Iterable[Page]) -> TaskRun:
+        pool = ProcessPool("curation", "fastface.curation.reader_process:serve", 1, self._settings)
+        return TaskRun(pool, tasks, self._interrupted, STALL_SECONDS)

@@ -9,9 +9,8 @@ from fastface import errors
 from fastface.config import Config
 from fastface.errors import FastfaceError, InputError, WorkerError
 from fastface.pipeline.messages import WorkerSettings
-from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.ring import RingShape
-from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun
 from fastface.runtime.networks import Networks, usual_canvas
 from fastface.runtime.resources import num_cores
 from fastface.video.frames.canvas import PICTURE_CANVAS
@@ -22,7 +21,6 @@ STALL_SECONDS = 900.0
 _LOSSES_TO_GIVE_UP = 5
 """Number of pictures that end the process before any result: after that, the networks are the cause."""
 
-Interrupted = Callable[[], int | None]
 Read = TypeVar("Read")
 _Results = dict[Path, Read | InputError]
 
@@ -51,16 +49,15 @@ def picture_settings(config: Config, networks: Networks, min_face: int) -> Worke
 
 
 def read_pictures(
-    paths: Collection[Path], new_pool: Callable[[], ProcessPool], interrupted: Interrupted, seen: type[Read]
+    first: TaskRun, start_again: Callable[[Collection[Path]], TaskRun], seen: type[Read]
 ) -> _Results[Read]:
     """Return the content of each picture, or the reason why it cannot be used.
 
     A picture that ends the process gets a second try: the process may have been killed, for example for lack of memory.
 
     Args:
-        paths: The pictures.
-        new_pool: Function that makes the process without starting it.
-        interrupted: Function that returns the number of a received signal.
+        first: The pictures, on their way through the process.
+        start_again: Function that returns the same for the pictures that ended it.
         seen: Type of the process's result for a readable picture.
 
     Raises:
@@ -68,21 +65,19 @@ def read_pictures(
         WorkerError: The process ends with every picture.
         InterruptError: The user stopped the command.
     """
-    found, lost = _one_pass(paths, new_pool(), interrupted, seen)
+    found, lost = _one_pass(first, seen)
     works = any(isinstance(result, seen) for result in found.values())
-    again, lost = _one_pass(lost, new_pool(), interrupted, seen, works=works)
+    again, lost = _one_pass(start_again(lost), seen, works=works)
     for path, reason in lost.items():
         again[path] = InputError(path, f"cannot be read: {' '.join(reason.split())}")
     return found | again
 
 
-def _one_pass(
-    paths: Collection[Path], pool: ProcessPool, interrupted: Interrupted, seen: type[Read], *, works: bool = False
-) -> tuple[_Results[Read], dict[Path, str]]:
+def _one_pass(run: TaskRun, seen: type[Read], *, works: bool = False) -> tuple[_Results[Read], dict[Path, str]]:
     """Read pictures once; return the results and the pictures that ended the process, with the exit status."""
     found: _Results[Read] = {}
     lost: dict[Path, str] = {}
-    with closing(run_tasks(pool, paths, interrupted, STALL_SECONDS)) as results:
+    with closing(run.results()) as results:
         for path, result in results:
             if not isinstance(result, TaskFailed):
                 found[path] = result
@@ -90,7 +85,7 @@ def _one_pass(
                 continue
             lost[path] = result.reason
             if result.kind != WorkerError.__name__ or (len(lost) == _LOSSES_TO_GIVE_UP and not works):
-                raise refusal(pool.role, result)
+                raise refusal(run.role, result)
     return found, lost
 
 

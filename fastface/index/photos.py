@@ -1,10 +1,8 @@
 """Store the faces of photos, because the same photos are searched again and again.
 
-`commands.enroll` calls it. One file per photo content and detection settings:
-OUT/.fastface/photos/<digest>.parquet
+`commands.enroll` calls it. One file per photo content and detection settings: see `photo_names`.
 """
 
-import hashlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,10 +10,9 @@ import pyarrow.parquet as pq
 
 from fastface.errors import FaceIndexError
 from fastface.files import atomic_path, private_folder
+from fastface.index.photo_names import digest_photo, name_photo
 from fastface.index.schema import FACES
 from fastface.types import PhotoFaces
-
-_LARGEST_BYTES = 256 << 20
 
 _SIZE = "size"
 """Key of the picture's width and height in the metadata of a file."""
@@ -57,14 +54,9 @@ class PhotoIndex:
                 pq.write_table(FACES.to_table(found.faces, {_SIZE: f"{found.size[0]} {found.size[1]}"}), part)
 
     def key(self, photo: Path) -> str | None:
-        """Return the digest of a photo's content and the settings; None if it is no file or too large."""
-        try:
-            if not photo.is_file() or photo.stat().st_size > _LARGEST_BYTES:
-                return None
-            content = photo.read_bytes()
-        except OSError:
-            return None
-        return hashlib.sha256(self._settings_key.encode() + b"\0" + content).hexdigest()[:32]
+        """Return the key of a photo's content and the settings; None if it is no file or too large."""
+        content = digest_photo(photo)
+        return None if content is None else name_photo(content, self._settings_key)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.parquet"

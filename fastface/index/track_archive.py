@@ -106,7 +106,7 @@ class TrackArchive:
             ids = batch.column("video_id").to_pylist()
             counts = batch.column("num_tracks").to_numpy()
             is_wanted = np.array([video_id in wanted and video_id in self._metadata for video_id in ids], np.bool_)
-            is_alone = batch.column("embeddings").is_null().to_numpy(zero_copy_only=False)
+            is_alone = _find_nulls(batch.column("embeddings"))
             for place in np.flatnonzero(is_wanted & is_alone).tolist():
                 embeddings = VideoIndex(self._root, ids[place]).tracks().embedding
                 yield TrackBlock((ids[place],), np.array([0, len(embeddings)]), embeddings)
@@ -210,6 +210,13 @@ def _read_videos(root: Path, videos: Iterable[tuple[str, str]], check: Callable[
 def _to_batch(rows: Sequence[_Row]) -> pa.RecordBatch:
     columns = [pa.array(column, kind.type) for column, kind in zip(zip(*rows, strict=True), _SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
+
+
+def _find_nulls(column: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return (n,) flags of the nulls. `is_null` imports a query engine, so only a column with nulls calls it."""
+    if column.null_count == 0:
+        return np.zeros(len(column), np.bool_)
+    return np.asarray(column.is_null().to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _to_embeddings(batch: pa.RecordBatch) -> npt.NDArray[np.float16]:

@@ -18,16 +18,19 @@ REWRITE_VERSION = 3
 """Version of rewritten graphs. Raise it if one changes, so that old caches are ignored."""
 
 
-def inspect_graph(path: Path, cache_folder: Path | None = None) -> GraphFacts:
+def inspect_graph(path: Path, cache_folder: Path | None = None, *, digest: str = "") -> GraphFacts:
     """Recognize a network by inputs, outputs and operations, never by its file name.
 
     Args:
         path: The ONNX file.
         cache_folder: Folder in which the facts are stored for the next time; None stores nothing.
+        digest: SHA-256 of the file in hexadecimal, if the caller has it: a known file is not read again.
 
     Raises:
         ModelError: The file is no ONNX, is cut, keeps weights in other files, or is newer than this installation.
     """
+    if digest and cache_folder is not None and (noted := noted_facts(digest, cache_folder)):
+        return noted
     content = _read_graph(path)
     digest = hashlib.sha256(content).hexdigest()
     if cache_folder is not None and (noted := noted_facts(digest, cache_folder)):
@@ -40,43 +43,59 @@ def inspect_graph(path: Path, cache_folder: Path | None = None) -> GraphFacts:
     return facts
 
 
-def prepare_detector(path: Path, cache_folder: Path) -> Path:
+def prepare_detector(path: Path, cache_folder: Path, *, digest: str = "") -> Path:
     """Return the detector rewritten by `rewrite_detector`, from the cache or made now.
+
+    Args:
+        path: The ONNX file.
+        cache_folder: Folder of rewritten networks.
+        digest: See `inspect_graph`.
 
     Raises:
         ModelError: The file is damaged or no SCRFD.
         SpaceError: No space is left for the cache.
         ConfigError: The cache cannot be written.
     """
-    return _prepare(path, cache_folder, "detector")
+    return _prepare(path, cache_folder, "detector", digest)
 
 
-def prepare_recogniser(path: Path, cache_folder: Path) -> Path:
+def prepare_recogniser(path: Path, cache_folder: Path, *, digest: str = "") -> Path:
     """Return the recogniser rewritten by `rewrite_recogniser`, from the cache or made now.
+
+    Args:
+        path: The ONNX file.
+        cache_folder: Folder of rewritten networks.
+        digest: See `inspect_graph`.
 
     Raises:
         ModelError: The file is damaged or no ArcFace network.
         SpaceError: No space is left for the cache.
         ConfigError: The cache cannot be written.
     """
-    return _prepare(path, cache_folder, "recogniser")
+    return _prepare(path, cache_folder, "recogniser", digest)
 
 
-def prepare_person(path: Path, cache_folder: Path) -> Path:
+def prepare_person(path: Path, cache_folder: Path, *, digest: str = "") -> Path:
     """Return the person network rewritten by `rewrite_person`, from the cache or made now.
+
+    Args:
+        path: The ONNX file.
+        cache_folder: Folder of rewritten networks.
+        digest: See `inspect_graph`.
 
     Raises:
         ModelError: The file is damaged or no YOLO that detects persons.
         SpaceError: No space is left for the cache.
         ConfigError: The cache cannot be written.
     """
-    return _prepare(path, cache_folder, "person")
+    return _prepare(path, cache_folder, "person", digest)
 
 
-def _prepare(path: Path, cache_folder: Path, kind: _Prepared) -> Path:
+def _prepare(path: Path, cache_folder: Path, kind: _Prepared, digest: str) -> Path:
+    if digest and _is_there(cached := _place(cache_folder, kind, digest)):
+        return cached
     content = _read_graph(path)
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    cached = cache_folder / f"{kind}-{digest}-v{REWRITE_VERSION}.onnx"
+    cached = _place(cache_folder, kind, hashlib.sha256(content).hexdigest())
     if _is_there(cached):
         return cached
     rewritten = _rewritten(path, content, kind)
@@ -86,6 +105,10 @@ def _prepare(path: Path, cache_folder: Path, kind: _Prepared) -> Path:
     except ConfigError as error:
         raise ConfigError(f"{error} by setting XDG_CACHE_HOME: networks are kept there in a faster form") from error
     return cached
+
+
+def _place(cache_folder: Path, kind: _Prepared, digest: str) -> Path:
+    return cache_folder / f"{kind}-{digest[:16]}-v{REWRITE_VERSION}.onnx"
 
 
 def _rewritten(path: Path, content: bytes, kind: _Prepared) -> bytes:

@@ -170,7 +170,7 @@ def read_network(path: Path, cache_folder: Path | None = None) -> Network:
     if same:
         known = named if named in same else same[0]
         return Network(path.stem, path, digest, known.kind, known.dimension, verified=True, entry=known)
-    facts = inspect_graph(path, cache_folder)
+    facts = inspect_graph(path, cache_folder, digest=digest)
     side = facts.input_size[0] if facts.kind == "recogniser" and facts.input_size else ALIGNED_SIZE
     return Network(path.stem, path, digest, facts.kind, facts.dimension, False, facts.reason, side, named)
 

@@ -140,6 +140,8 @@ class Coordinator:
     def start(self) -> None:
         """Start all children that do not run yet. `events()` also starts them; an early call lets them load meanwhile.
 
+        Each decoder gets a video to probe, which it does when it has loaded.
+
         Raises:
             SpaceError: There is no memory for the ring.
         """
@@ -147,6 +149,9 @@ class Coordinator:
             self._ring = Ring.create(self._ring_shape)
         self.decoders.start(self._ring.descriptor)
         self.workers.start(self._ring.descriptor)
+        for decoder in self.decoders.members:
+            if not decoder.ready and not decoder.tasks and self._probes:
+                self._assign_probe(decoder)
 
     @property
     def is_busy(self) -> bool:
@@ -190,8 +195,11 @@ class Coordinator:
             self._active[work.number] = work
             self._assign(decoder, work, DecodeUnit(work.number, work.info, work.unit))
         elif self._probes:
-            probe = self._probes.popleft()
-            self._assign(decoder, probe, ProbeVideo(probe.file))
+            self._assign_probe(decoder)
+
+    def _assign_probe(self, decoder: PooledProcess) -> None:
+        probe = self._probes.popleft()
+        self._assign(decoder, probe, ProbeVideo(probe.file))
 
     def _grant(self, decoder: PooledProcess, ahead: int) -> None:
         decoding = decoder.tasks and isinstance(decoder.tasks[0], UnitWork)
@@ -320,7 +328,8 @@ class Coordinator:
         self._slots.reclaim(member.name)
         reason = member.last_words.reason if member.last_words else f"it was ended (status {status})"
         self._events.append(ProcessExited(member.name, status, reason))
-        blame = rate_blame(status, member.ended_for_stalling)
+        # Before it is ready, a child has not read its work.
+        blame = rate_blame(status, member.ended_for_stalling) if member.ready else 0
         if pool is self.workers:
             self._mourn_worker(member, blame)
         for task in member.tasks:

@@ -104,8 +104,8 @@ def open_networks(config: Config, device: str | None = None) -> Networks:
     return Networks(
         cards=cards,
         models=models,
-        detector=prepare_detector(models.detector.path, cache),
-        recogniser=prepare_recogniser(models.recogniser.path, cache),
+        detector=prepare_detector(models.detector.path, cache, digest=models.detector.sha256),
+        recogniser=prepare_recogniser(models.recogniser.path, cache, digest=models.recogniser.sha256),
         dimension=dimension,
         contract=build_contract(models.recogniser),
         cache=cache,
@@ -129,9 +129,10 @@ def require_persons(config: Config, networks: Networks) -> None:
 
 
 def _prepared_person(network: Network, cache: Path) -> PersonNetwork:
-    facts = inspect_graph(network.path, cache)
+    facts = inspect_graph(network.path, cache, digest=network.sha256)
     assert facts.family is not None, facts
-    return PersonNetwork(prepare_person(network.path, cache), facts.family, facts.input_size or _FREE_PERSON_CANVAS)
+    graph = prepare_person(network.path, cache, digest=network.sha256)
+    return PersonNetwork(graph, facts.family, facts.input_size or _FREE_PERSON_CANVAS)
 
 
 def _resolve_cards(config: Config, name: str, cache: Path) -> tuple[DeviceInfo, ...]:

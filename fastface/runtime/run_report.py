@@ -1,7 +1,7 @@
 """Define the results of commands, as Python API and as run.json.
 
-The commands fill a `RunResult`; `write_report` in `commands.run` writes it. docs/outputs.md lists the fields of
-run.json: a changed field changes both.
+The commands fill a `RunResult`; `commands.command_frame` writes it. docs/outputs.md lists the fields of run.json: a
+changed field changes both.
 """
 
 import json

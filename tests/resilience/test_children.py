@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from fastface.backends import DeviceInfo
 from fastface.errors import BackendError, ExportError, InterruptError, ModelError, WorkerError
 from fastface.pipeline import coordinator
 from fastface.pipeline import process_pool as pool_module
+from fastface.pipeline.attempts import KILL_BLAME
 from fastface.pipeline.coordinator import Coordinator
 from fastface.pipeline.messages import DecoderSettings, Failed, Heartbeat, Ready, Stop, WorkerSettings
 from fastface.pipeline.process import Child
 from fastface.pipeline.process_pool import PooledProcess, PoolSizes, ProcessPool, stop_all
 from fastface.pipeline.ring import RingShape
-from fastface.pipeline.task_pool import TaskFailed, run_tasks, serve_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun, run_tasks, serve_tasks
 from fastface.types import Sampling
 from fastface.video.discover import VideoFile
 
@@ -72,6 +74,19 @@ def errand(connection: Connection, _descriptor: int, _settings: object) -> None:
         connection.send(Heartbeat())
         assert isinstance(task, int)
         return task * task
+
+    serve_tasks(connection, do)
+
+
+def toucher(connection: Connection, _descriptor: int, once: Path | None) -> None:
+    """Makes files. With a path, the first child makes that file and dies before it is ready."""
+    if once is not None and not once.exists():
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def do(path: Path) -> str:
+        path.touch()
+        return path.name
 
     serve_tasks(connection, do)
 
@@ -188,6 +203,28 @@ def test_an_errand_that_ends_its_process_costs_no_other_one() -> None:
 def test_no_errand_starts_no_process() -> None:
     pool = ProcessPool("refusing", _serve("refusing"), 2, "exit")
     assert list(run_tasks(pool, [], lambda: None)) == []
+    run = TaskRun(pool, [], lambda: None)
+    run.begin()
+    assert run_tools.children(os.getpid()) == []
+    assert list(run.results()) == []
+
+
+def test_errands_that_are_begun_are_done_before_anybody_asks_for_results(tmp_path: Path) -> None:
+    done = [tmp_path / "1", tmp_path / "2", tmp_path / "3"]
+    run = TaskRun(ProcessPool("toucher", _serve("toucher"), 2, None), done, lambda: None)
+    with closing(run):
+        run.begin()
+        run_tools.wait_until(lambda: done[0].exists() and done[1].exists(), "the first errands")
+        assert not done[2].exists()
+        assert sorted(run.results()) == [(path, path.name) for path in done]
+
+
+def test_an_errand_given_to_a_child_that_never_starts_is_done_by_the_next(tmp_path: Path) -> None:
+    run = TaskRun(ProcessPool("toucher", _serve("toucher"), 1, tmp_path / "not twice"), [tmp_path / "1"], lambda: None)
+    with closing(run):
+        run.begin()
+        assert list(run.results()) == [(tmp_path / "1", "1")]
+    assert (tmp_path / "not twice").exists()
 
 
 def test_an_interruption_ends_the_errands() -> None:
@@ -241,3 +278,25 @@ def test_a_child_that_hangs_while_it_starts_is_replaced(cartoon: Cartoon, monkey
         pool.probe(film)
         events = list(pool.events())
     assert [type(event).__name__ for event in events] == ["ProcessExited", "VideoProbed"]
+
+
+def test_a_video_is_probed_while_nobody_listens_and_no_start_that_fails_is_blamed_on_it(
+    cartoon: Cartoon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 2
+    monkeypatch.setattr(coordinator, "QUARANTINE_BLAME", count * KILL_BLAME)
+    film = VideoFile(cartoon.films / "film3.mp4", "film3.mp4")
+    with _only_decoders(1) as pool:
+        pool.probe(film)
+        pool.start()
+        for _ in range(count):
+            (member,) = pool.decoders.members
+            member.child.kill()
+            while member in pool.decoders.members:
+                pool.start()
+                pool.listen()
+        (member,) = pool.decoders.members
+        pool.start()
+        run_tools.wait_until(member.child.connection.poll, "a decoder")
+        events = list(pool.events())
+    assert [type(event).__name__ for event in events] == ["ProcessExited"] * count + ["VideoProbed"]

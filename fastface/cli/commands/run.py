@@ -2,7 +2,7 @@
 
 `cli.app` registers them. The work is in `commands.run`; this module only parses options and prints. The workflow is
 imported when the options are known to be right: usage errors and help pages need no NumPy. Meanwhile another process
-imports what the children need.
+imports what the children need, if there certainly will be children.
 """
 
 from contextlib import AbstractContextManager
@@ -60,7 +60,11 @@ def run(invocation: Invocation, inputs: Inputs = None, targets: Targets = None, 
     inputs, targets = inputs or [IN_FOLDER], or_samples(targets)
     if invocation.dry_run:
         _preview(invocation, inputs, targets, out)
-    with _serve_children(invocation.config, *child_server.PHOTOS, *_export_modules(invocation.config)):
+    from fastface.enrollment.new_photos import has_new_photo
+
+    starts_now = _is_new(out) or has_new_photo(targets, out / ".fastface" / "photos")
+    modules = (*child_server.PHOTOS, *_export_modules(invocation.config))
+    with _serve_children(invocation.config, *modules, starts_now=starts_now):
         from fastface.cli.console import make_observer, print_result
         from fastface.commands.nights.finish_command import finish_command
         from fastface.commands.run import run as run_workflow
@@ -83,7 +87,7 @@ def scan(invocation: Invocation, inputs: Inputs = None, out: Out = OUT_FOLDER) -
     inputs = inputs or [IN_FOLDER]
     if invocation.dry_run:
         _preview(invocation, inputs, None, out)
-    with _serve_children(invocation.config):
+    with _serve_children(invocation.config, starts_now=_is_new(out)):
         from fastface.cli.console import make_observer, print_result
         from fastface.commands.nights.finish_command import finish_command
         from fastface.commands.run import scan as scan_workflow
@@ -101,12 +105,16 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
     Example: fastface find -t photos/Bob.jpg -o out
     """
     targets = or_samples(targets)
+    from fastface.enrollment.new_photos import has_new_photo
+
     # Most questions need no child: their photos and pictures are known.
+    state = out[0] / ".fastface"
+    reads_photos = not invocation.dry_run and state.is_dir() and has_new_photo(targets, state / "photos")
     modules = (*child_server.PHOTOS, *_export_modules(invocation.config))
-    with child_server.serve_children(*modules, starts_now=False):
+    with child_server.serve_children(*modules, starts_now=reads_photos):
         from fastface.cli.console import finish, make_observer, show
+        from fastface.commands.find import find as find_workflow
         from fastface.commands.merge import locate_joined, open_joined
-        from fastface.commands.run import find as find_workflow
 
         if invocation.dry_run:
             from fastface.diagnostics.dry_run import preview_find
@@ -117,9 +125,15 @@ def find(invocation: Invocation, targets: Targets = None, out: Outs = OUT_FOLDER
         finish(find_workflow(invocation.config, targets, where, observer), invocation)
 
 
-def _serve_children(config: "Config", *modules: str) -> AbstractContextManager[None]:
-    """Fork the children of a scan from one server, which starts now."""
-    return child_server.serve_children(*child_server.SCAN, *modules, starts_now=config.run.engine == "local")
+def _serve_children(config: "Config", *modules: str, starts_now: bool) -> AbstractContextManager[None]:
+    """Fork the children of a scan from one server, which starts now or with the first child."""
+    starts_now &= config.run.engine == "local"
+    return child_server.serve_children(*child_server.SCAN, *modules, starts_now=starts_now)
+
+
+def _is_new(out: Path) -> bool:
+    """Return whether no scan has used an output folder. A scan of a used one often finds nothing to do."""
+    return not (out / ".fastface" / "state.sqlite").exists()
 
 
 def _export_modules(config: "Config") -> tuple[str, ...]:

@@ -12,8 +12,9 @@ import pytest
 from fastface.census.census import take_census
 from fastface.census.clusters.corrections import Corrections
 from fastface.census.clusters.person_summaries import NO_CLUSTER
+from fastface.commands.find import find
 from fastface.commands.people import PeopleResult, people
-from fastface.commands.run import find, scan
+from fastface.commands.run import scan
 from fastface.config import Config, load_config
 from fastface.index.store import VideoIndex
 from fastface.runtime.context import open_context

@@ -3,13 +3,15 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import run_tools
 from cartoon_tools import Cartoon
-from cli_tools import fastface
+from cli_tools import DURATIONS, Ran, copy_of_out, environment, fastface
 from media_tools import ffmpeg
 
 NO_EXPORTS = ("--clips", "none", "--crops", "none")
@@ -53,6 +55,20 @@ def test_a_second_run_adds_to_what_is_there(cartoon: Cartoon, alone: dict[str, i
     _run(cartoon, tmp_path, cartoon.films / "film2.mp4")
     _run(cartoon, tmp_path, cartoon.films / "film3.mp4")
     assert _hits(tmp_path) == alone
+
+
+def test_a_run_with_nothing_to_do_starts_no_process(cartoon: Cartoon, ran: Ran, tmp_path: Path) -> None:
+    out = copy_of_out(ran, tmp_path)
+    films = [cartoon.films / name for name in sorted(DURATIONS)]  # a broken film is tried again
+    given = ("run", *films, "-t", cartoon.bank, "--models", cartoon.models, "-o", out, *NO_EXPORTS)
+    done = fastface(*given)
+    tables = run_tools.tables(out)
+    code = "import subprocess; from fastface import cli; subprocess.Popen = None; cli.main()"
+    again = subprocess.run(
+        [sys.executable, "-c", code, *map(str, given)], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert again.returncode == done.returncode == 0, again.stderr
+    assert run_tools.tables(out) == tables
 
 
 def test_files_of_one_name_in_two_folders_are_two_videos(

@@ -176,6 +176,12 @@ def test_names_are_not_cut_where_the_output_is_no_terminal(
     assert sum(LONG in line for line in out) == 2  # in both tables
 
 
+def test_a_name_between_colons_is_no_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    result = RunResult("scan", Path("out"), (video("12:dog:30.mp4"),))
+    _, out, _ = printed(result, capsys)
+    assert [row[0] for row in rows(out, "video")] == ["12:dog:30.mp4"]
+
+
 @pytest.mark.parametrize(
     ("scanned", "words"),
     [

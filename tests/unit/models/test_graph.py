@@ -1,5 +1,6 @@
 """What a network is, told from its graph; damaged files in one line; the cache of rewritten networks."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -135,6 +136,20 @@ def test_the_cache_is_made_once_and_is_the_same_everywhere(tmp_path: Path) -> No
     assert second.read_bytes() == first.read_bytes()
     other = prepare_recogniser(tiny_arcface(tmp_path / "y.onnx", dimension=80), tmp_path / "a")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted([first.name, other.name])
+
+
+def test_with_its_digest_a_known_network_is_not_read_again(tmp_path: Path) -> None:
+    source, cache = tiny_arcface(tmp_path / "x.onnx"), tmp_path / "cache"
+    content = source.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    facts, graph = inspect_graph(source, cache), prepare_recogniser(source, cache)
+    source.unlink()
+    assert inspect_graph(source, cache, digest=digest) == facts
+    assert prepare_recogniser(source, cache, digest=digest) == graph
+    source.write_bytes(content)
+    other = tmp_path / "other"
+    assert inspect_graph(source, other, digest=digest) == facts
+    assert prepare_recogniser(source, other, digest="0" * 64).name == graph.name  # replaced since it was digested
 
 
 def test_the_caller_sees_bytes_in_and_floats_out(tmp_path: Path) -> None:
