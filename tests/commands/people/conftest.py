@@ -11,6 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 from census_tools import Command
 from cli_tools import environment, fastface
+from made_once import make_once
 from people_films import SCRIPTS, THIRD
 
 from fastface.cli import main
@@ -57,10 +58,14 @@ def command(pack: Path) -> Command:
 
 @pytest.fixture(scope="package")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("films")
-    for name, script in {**SCRIPTS, **THIRD}.items():
-        draw_film(folder / name, script, Encoding(gop=25))
-    return folder
+    """The three films of `people_films`."""
+
+    def draw(folder: Path) -> Path:
+        for name, script in {**SCRIPTS, **THIRD}.items():
+            draw_film(folder / name, script, Encoding(gop=25))
+        return folder
+
+    return make_once(tmp_path_factory, "people-films", draw)
 
 
 @pytest.fixture(scope="package")
