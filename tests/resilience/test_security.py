@@ -33,7 +33,7 @@ def trace(cartoon: Cartoon, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     assert strace, "strace is needed: apt-get install strace"
     root = tmp_path_factory.mktemp("traced")
     out, log = root / "out", root / "log"
-    command = arguments(cartoon, out, "--crops", "face", "--snapshots", "--clips", "copy")
+    command = arguments(cartoon, out, "--crops", "face", "--snapshots", "--clips", "copy", targets=cartoon.photos)
     alone = ["unshare", "--net"] if subprocess.run(["unshare", "--net", "true"], check=False).returncode == 0 else []
     (root / "tmp").mkdir()
     places = {"XDG_CACHE_HOME": root / "cache", "HOME": root / "home", "TMPDIR": root / "tmp"}

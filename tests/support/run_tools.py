@@ -27,18 +27,21 @@ _POLL_SECONDS = 0.005
 
 
 def arguments(cartoon: Cartoon, out: Path, *more: str, targets: Path | None = None) -> list[str]:
-    """`fastface run` on all films, every frame, in units of two seconds; targets are the photos unless given."""
+    """`fastface run` on all films, every frame, in units of two seconds.
+
+    Unless given, the targets are enrolled already: that spares a process that reads photos.
+    """
     return [
         *COMMAND,
-        *("run", str(cartoon.films), "-t", str(targets or cartoon.photos), "--models", str(cartoon.models)),
+        *("run", str(cartoon.films), "-t", str(targets or cartoon.bank), "--models", str(cartoon.models)),
         *("-o", str(out), "--every-frame", "--clips", "none", "--crops", "none", "-q", "--set", "scan.unit_seconds=2"),
         *more,
     ]
 
 
 def run(cartoon: Cartoon, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """A run to its end. Its targets are enrolled already, which spares a process that reads photos."""
-    return finish(arguments(cartoon, out, *more, targets=cartoon.bank))
+    """A run to its end."""
+    return finish(arguments(cartoon, out, *more))
 
 
 def finish(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:

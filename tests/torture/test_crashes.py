@@ -39,7 +39,9 @@ DECODERS, BATCH = 2, 4
 
 
 def _command(cartoon: Cartoon, out: Path) -> list[str]:
-    return arguments(cartoon, out, "--crops", "face", "--decoders", str(DECODERS), "--batch", str(BATCH))
+    return arguments(
+        cartoon, out, "--crops", "face", "--decoders", str(DECODERS), "--batch", str(BATCH), targets=cartoon.photos
+    )
 
 
 def _start(cartoon: Cartoon, out: Path, **variables: str) -> subprocess.Popen[str]:

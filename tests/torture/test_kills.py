@@ -75,7 +75,9 @@ def _kill_one(
 
 def _killed_run(cartoon: Cartoon, out: Path, chance: random.Random, tally: Tally) -> None:
     pool = ("--decoders", str(chance.randint(1, 3)), "--workers", str(chance.randint(1, 4)))
-    process = subprocess.Popen(arguments(cartoon, out, *pool), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        arguments(cartoon, out, *pool, targets=cartoon.photos), stderr=subprocess.PIPE, text=True
+    )
     before = tally.kills
     while process.poll() is None and tally.kills - before < KILLS_A_RUN:
         wait_until(lambda: process.poll() is not None or _pool(process.pid), "a child")
@@ -112,7 +114,7 @@ def _count(cartoon: Cartoon, out: Path, undisturbed: Path, tally: Tally) -> None
 
 def test_killed_children_change_nothing(cartoon: Cartoon, tmp_path: Path, torture: Torture) -> None:
     undisturbed = tmp_path / "undisturbed"
-    assert finish(arguments(cartoon, undisturbed)).returncode == 0
+    assert finish(arguments(cartoon, undisturbed, targets=cartoon.photos)).returncode == 0
     chance, tally = random.Random(11), Tally()
     wanted = torture.count(10, 2000)
     while tally.kills < wanted:

@@ -32,7 +32,7 @@ OTHER_QUESTION = ("--det-threshold", "0.4")
 
 
 def _command(cartoon: Cartoon, out: Path, *more: str) -> list[str]:
-    return arguments(cartoon, out, "--crops", "face", *more)
+    return arguments(cartoon, out, "--crops", "face", *more, targets=cartoon.photos)
 
 
 def _start(command: list[str], **variables: str) -> subprocess.Popen[str]:

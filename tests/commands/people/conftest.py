@@ -10,7 +10,8 @@ from subprocess import CompletedProcess
 
 import pytest
 from census_tools import Command
-from cli_tools import environment
+from cli_tools import environment, fastface
+from made_once import make_once
 from people_films import SCRIPTS, THIRD
 
 from fastface.cli import main
@@ -27,11 +28,16 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def command(pack: Path) -> Command:
-    """`fastface … --models …` in this process: the same lines, without half a second of imports each time."""
+    """`fastface … --models …` in this process: the same lines, without half a second of imports each time.
+
+    A scan has a process of its own: forked, it forks its children too, which would otherwise start afresh.
+    """
 
     def run(*given: object) -> "CompletedProcess[str]":
         said, told, code = io.StringIO(), io.StringIO(), 0
         arguments = [*map(str, given)] + ([] if given[0] in ("purge", "status") else ["--models", str(pack)])
+        if given[0] == "scan":
+            return fastface(*arguments)
         before, sys.argv = sys.argv, ["fastface", *arguments]
         kept, used = dict(os.environ), environment()
         os.environ.clear()
@@ -52,10 +58,14 @@ def command(pack: Path) -> Command:
 
 @pytest.fixture(scope="package")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("films")
-    for name, script in {**SCRIPTS, **THIRD}.items():
-        draw_film(folder / name, script, Encoding(gop=25))
-    return folder
+    """The three films of `people_films`."""
+
+    def draw(folder: Path) -> Path:
+        for name, script in {**SCRIPTS, **THIRD}.items():
+            draw_film(folder / name, script, Encoding(gop=25))
+        return folder
+
+    return make_once(tmp_path_factory, "people-films", draw)
 
 
 @pytest.fixture(scope="package")

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,20 @@ def gallery(shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A video call: 24 persons side by side, for three seconds."""
     film = shared_media / "failing" / "faces" / "people_without_picture" / "gallery24.mp4"
     return Path(shutil.copy(film, tmp_path_factory.mktemp("gallery") / "gallery24.mp4"))
+
+
+@pytest.fixture(scope="module")
+def scanned(shared_media: Path, shared_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A function that returns OUT of a scan of a clip; each clip is scanned once. Tests copy OUT."""
+
+    @cache
+    def scan_once(name: str) -> Path:
+        out = tmp_path_factory.mktemp("scanned") / name
+        # Whether a face reaches a threshold narrowly is a matter of rounding.
+        scan(shared_media / "clips" / f"{name}.mp4", out, shared_models, "--precision", "float32")
+        return out
+
+    return scan_once
 
 
 def test_everyone_in_a_video_call_has_a_picture(gallery: Path, shared_models: Path, tmp_path: Path) -> None:
@@ -64,18 +80,19 @@ def test_where_there_is_no_room_the_video_is_looked_at_again_or_the_reason_is_to
 
 
 @pytest.mark.parametrize("name", ["azvi_herapheri", "corridor", "hamilton"])
-def test_persons_who_pass_by_have_a_picture(shared_media: Path, shared_models: Path, tmp_path: Path, name: str) -> None:
+def test_persons_who_pass_by_have_a_picture(
+    scanned: Callable[[str], Path], shared_models: Path, tmp_path: Path, name: str
+) -> None:
     """Pictures were taken each half second, and of good faces only: one of 11 faces and one of 3 had none."""
-    # Whether a face reaches a threshold narrowly is a matter of rounding.
-    scan(shared_media / "clips" / f"{name}.mp4", tmp_path, shared_models, "--precision", "float32")
+    out = shutil.copytree(scanned(name), tmp_path / "out")
     # Those of the corridor are seen from behind and from the side, which nothing calls clear.
-    persons, _ = people(tmp_path, shared_models, "-s", "people.clear_score=0.5")
+    persons, _ = people(out, shared_models, "-s", "people.clear_score=0.5")
     assert persons
     assert all(person["portraits"] for person in persons)
-    assert_every_track_has_a_picture(tmp_path / ".fastface" / "index" / f"{name}.mp4")
+    assert_every_track_has_a_picture(out / ".fastface" / "index" / f"{name}.mp4")
     for person in persons:
         for file in person["portraits"]:
-            assert np.isfinite(cv2.imread(str(tmp_path / file))).all()
+            assert np.isfinite(cv2.imread(str(out / file))).all()
 
 
 def assert_every_track_has_a_picture(folder: Path) -> None:
@@ -94,10 +111,10 @@ def test_a_track_that_begins_at_a_cut_has_a_picture(shared_media: Path, shared_m
 
 
 def test_where_no_face_is_clear_people_says_what_lists_them(
-    shared_media: Path, shared_models: Path, tmp_path: Path
+    scanned: Callable[[str], Path], shared_models: Path, tmp_path: Path
 ) -> None:
-    scan(shared_media / "clips" / "corridor.mp4", tmp_path, shared_models)
-    done = fastface("people", "-o", tmp_path, "--models", shared_models / "buffalo_s")
+    out = shutil.copytree(scanned("corridor"), tmp_path / "out")
+    done = fastface("people", "-o", out, "--models", shared_models / "buffalo_s")
     assert done.returncode == 0, done.stderr
     assert (
         "no person is listed: no face is clear enough; -s people.clear_score=0.5 accepts less clear faces"
