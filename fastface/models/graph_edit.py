@@ -5,6 +5,7 @@ to 24). So a graph keeps the opset of its export.
 """
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ UINT8 = TensorProto.UINT8
 
 Shape = tuple[int | None, ...]
 """Shape of a tensor; None for a side that is not fixed."""
+
+_MOST_VALUES_OF_A_SHAPE = 1024
+"""A larger weight is no shape, scale or axis, so its values decide no tensor's shape."""
 
 SCOPE = "fastface/"
 """Start of the name of every added tensor, because an export may contain any other name."""
@@ -47,21 +51,36 @@ def infer_shapes(model: Any, input_shape: Sequence[int] | None = None) -> dict[s
         model: Any model with one network input; it is not changed.
         input_shape: Shape to use for the network input instead of its own.
     """
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe = _copy_without_weights(model)
     if input_shape is not None:
         # Recorded shapes of other sizes would override the inferred ones.
         del probe.graph.value_info[:]
         for output in probe.graph.output:
             output.type.tensor_type.ClearField("shape")
-        value = network_inputs(probe.graph)[0]
-        value.CopyFrom(helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, list(input_shape)))
+        name = network_inputs(model.graph)[0].name
+        (value,) = (one for one in probe.graph.input if one.name == name)
+        value.CopyFrom(helper.make_tensor_value_info(name, value.type.tensor_type.elem_type, list(input_shape)))
     inferred = onnx.shape_inference.infer_shapes(probe, data_prop=True).graph
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     for value in (*inferred.value_info, *inferred.input, *inferred.output):
         if value.type.tensor_type.HasField("shape"):
             shapes[value.name] = read_shape(value)
     return shapes
+
+
+def _copy_without_weights(model: Any) -> Any:
+    """Copy a model, with large weights as inputs of their shape: ONNX writes and reads a model for each inference."""
+    probe = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import, functions=model.functions)
+    probe.graph.name = model.graph.name
+    for field in ("node", "input", "output", "value_info"):
+        getattr(probe.graph, field).extend(getattr(model.graph, field))
+    inputs = {value.name for value in model.graph.input}
+    for tensor in model.graph.initializer:
+        if prod(tensor.dims) <= _MOST_VALUES_OF_A_SHAPE:
+            probe.graph.initializer.append(tensor)
+        elif tensor.name not in inputs:
+            probe.graph.input.append(tensor_info(tensor.name, tensor.data_type, tensor.dims))
+    return probe
 
 
 def read_shape(value: Any) -> Shape:
