@@ -50,7 +50,7 @@ man: env
 messages: dev
 	$(BIN)/python tests/support/message_tools.py
 
-# docs/settings.md: every setting with its default, bounds and option. A test fails while it is out of date.
+# docs/settings.md and the help that the command line reads. Tests fail while they are out of date.
 settings: dev
 	$(BIN)/python tests/support/setting_tools.py
 
