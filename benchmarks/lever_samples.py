@@ -107,10 +107,15 @@ def samples_of(film: Path, models: Path, period: Fraction = Fraction(1)) -> Samp
 
 
 def open_graph(graph: Path, device: DeviceInfo, size: Sequence[int], *, batch: int = BATCH) -> Session:
-    """A session as a worker opens it; of a batch of one, all threads share each picture."""
+    """A session as a worker opens it; of a batch of one, all threads share each picture.
+
+    Its compiled forms are stored beside the graph: in the cache of networks, or in the folder of this run.
+    """
     usual = (batch, *size)
     threads = min(2, num_cores())
-    return open_session(graph, device, threads=threads, cache_folder=Path(), shapes=ShapeRange(usual, usual, usual))
+    return open_session(
+        graph, device, threads=threads, cache_folder=graph.parent, shapes=ShapeRange(usual, usual, usual)
+    )
 
 
 def milliseconds(session: Session, pictures: Pixels) -> float:
