@@ -84,7 +84,7 @@ def test_without_a_card_every_part_runs_or_says_what_is_missing(cartoon: Cartoon
     row = re.findall(r"^\| (\d+) \| 1 \| 4 \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| ", told["End to end"], re.MULTILINE)
     assert len(row) == 1
     assert int(row[0][1]) % 50 == 0  # copies of two seconds of 25 frames
-    assert int(row[0][1]) >= 100  # as many as are decoded in two seconds
+    assert abs(int(row[0][1]) - 2 * int(row[0][4])) <= 50  # as many as are decoded in two seconds
     assert min(map(int, row[0])) > 0
     assert "10.01 GMACs at (1, 3, 480, 640)" in told["Networks of the large pack's size"]
     assert "6.31 GMACs at (1, 3, 112, 112)" in told["Networks of the large pack's size"]
