@@ -104,11 +104,11 @@ def scan(drawn: Drawn, num_films: int) -> Turn:
             coordinator.decoders = ProcessPool("decoder", "coordinator_crew:serve_decoder", 2, drawn)
             coordinator.workers = ProcessPool("worker", "coordinator_crew:serve_worker", WORKERS, drawn)
             scanner = Scanner(folder / "index", ledger, recipe, Observer())
-            scanner.admit(films, coordinator)
             while not all(member.ready for member in coordinator.decoders.members + coordinator.workers.members):
                 coordinator.listen()
             began, before = perf_counter(), process_time()
             pauses.clear()
+            scanner.admit(films, coordinator)
             scanner.run(coordinator)
             seconds, cpu = perf_counter() - began, process_time() - before
         units = [unit for film in films for unit in ledger.units(film.video_id).values()]

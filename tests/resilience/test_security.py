@@ -68,7 +68,8 @@ def test_python_starts_once_for_all_children(trace: tuple[Path, list[tuple[str, 
 def test_no_other_file_is_opened(cartoon: Cartoon, trace: tuple[Path, list[tuple[str, str]]]) -> None:
     out, calls = trace
     python = {sys.prefix, sys.base_prefix, sysconfig.get_paths()["stdlib"], str(Path(sys.executable).resolve().parent)}
-    inside = [*SYSTEM, *python, str(ROOT), str(cartoon.films.parent), str(out.parent)]
+    inputs = (cartoon.films, cartoon.photos, cartoon.models)
+    inside = [*SYSTEM, *python, str(ROOT), *(str(path.parent) for path in inputs), str(out.parent)]
     paths = [match[1] for name, rest in calls if name.startswith("open") and (match := re.search(r'"([^"]*)"', rest))]
     absolute = {path for path in paths if path.startswith("/")}
     assert len(absolute) > 100
