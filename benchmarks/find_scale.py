@@ -29,7 +29,7 @@ from fastface.cosine import normalize_rows
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
-from fastface.index.records import VideoRecord
+from fastface.index.records import UnitRecord, VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
@@ -109,6 +109,7 @@ def ask(options: argparse.Namespace, count: int) -> list[Question]:
             turns = [measure([str(part) for part in command]) for _ in range(options.repeats)]
             memory = peak_memory([str(part) for part in command])
             growth = out / "bank_growth.csv"
+            assert num_rows(out / "hits.csv") >= least_hits(count), num_rows(out / "hits.csv")
             question = Question(
                 grows=flag == "--grow",
                 references=NUM_TARGETS + (num_rows(growth) if growth.exists() else 0),
@@ -120,6 +121,11 @@ def ask(options: argparse.Namespace, count: int) -> list[Question]:
             )
             asked.append(question)
         return asked
+
+
+def least_hits(count: int) -> int:
+    """Half of the targets' faces in an index of so many faces."""
+    return count // FACES_A_VIDEO * (NUM_TARGETS // FIFTH) * TRACKS_OF_TARGET * FACES_A_TRACK // 2
 
 
 def num_rows(table: Path) -> int:
@@ -153,8 +159,8 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
             index.write_frames(frames, metadata)
             index.write_faces([faces], networks.dimension, metadata, lambda found: found.track)
             info = drawn_info(video_id)
-            record = VideoRecord(video_id, info.path, "drawn", recipe.key, "done", info=info)
-            ledger.put_video(record)
+            record = VideoRecord(video_id, info.path, "drawn", recipe.key, "done", info=info, num_units=1)
+            ledger.put_video(record, searched_unit(FACES_A_VIDEO))
     return bank
 
 
@@ -213,6 +219,14 @@ def drawn_info(video_id: str) -> VideoInfo:
         codec="h264",
         pixel_format="yuv420p",
     )
+
+
+def searched_unit(num_frames: int) -> UnitRecord:
+    """A whole video of five samples a second with a face in each; without it the video counts as not searched."""
+    return UnitRecord(
+        "whole", Fraction(0), None, dense=False, decoded=num_frames, covered=Fraction(num_frames, 5),
+        sampled=num_frames, inferred=num_frames, faces=num_frames, decoder="pyav",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from find_scale import drawn_info, num_rows, unit_rows, unrated_faces
+from find_scale import drawn_info, num_rows, searched_unit, unit_rows, unrated_faces
 from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
@@ -185,14 +185,10 @@ def draw_videos(
                 shutil.copytree(index / name_video(place_film(films, number % DISTINCT)), index / video_id)
             seconds = Fraction(FACES_A_VIDEO, 5)
             info = replace(drawn_info(video_id), path=path, duration=seconds)
-            unit = UnitRecord(
-                "whole", Fraction(0), None, dense=False, decoded=FACES_A_VIDEO, covered=seconds,
-                sampled=FACES_A_VIDEO, inferred=FACES_A_VIDEO, faces=FACES_A_VIDEO, decoder="pyav",
-            )  # fmt: skip
             record = VideoRecord(
                 video_id, path, own, settings.key, "done", "", 1.0, info, 1, read_stamp(path), find_disk(path)
             )
-            rows.append((record, unit))
+            rows.append((record, searched_unit(FACES_A_VIDEO)))
     return rows
 
 
