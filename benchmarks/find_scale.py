@@ -26,6 +26,7 @@ from results import machine, write_section
 
 from fastface.config import load_config
 from fastface.cosine import normalize_rows
+from fastface.distribution import read_version
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
@@ -35,7 +36,6 @@ from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target, VideoInfo
-from fastface.version import VERSION
 
 NUM_TARGETS = 20
 FACES_A_VIDEO = 10_000
@@ -145,7 +145,7 @@ def draw_index(out: Path, bank: Path, models: Path, count: int) -> Path:
         person.label: (Reference(f"{n}.jpg", targets[n], 100.0, 500.0, 0.9),) for n, person in enumerate(persons)
     }
     save_gallery(bank, Gallery(persons, (), networks.contract), GalleryReport((), (), references))
-    recipe = build_index_settings(config.scan, networks, VERSION)
+    recipe = build_index_settings(config.scan, networks, read_version())
     folder = OutputFolder(out)
     with Ledger(folder.ledger) as ledger:
         for number in range(count // FACES_A_VIDEO):

@@ -35,6 +35,7 @@ from results import add_tiny, machine, write_section
 
 from fastface.config import load_config
 from fastface.cosine import normalize_rows
+from fastface.distribution import read_version
 from fastface.gallery.photo_set.photos import Reference
 from fastface.gallery.references import GalleryReport, save_gallery
 from fastface.index.ledger import Ledger
@@ -45,7 +46,6 @@ from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.networks import Networks, open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, Gallery, SampledFrames, Target
-from fastface.version import VERSION
 from fastface.video.identity.disks import find_disk
 from fastface.video.identity.fingerprint import fingerprint, read_stamp
 
@@ -140,7 +140,7 @@ def draw_library(folder: Path, models: Path, count: int) -> Library:
     banks = (folder / "one.npz", folder / "all.npz")
     for bank, some in zip(banks, (targets[:1], targets), strict=True):
         save_targets(bank, some, networks)
-    settings = build_index_settings(config.scan, networks, VERSION)
+    settings = build_index_settings(config.scan, networks, read_version())
     seconds = 0.0
     if not out.ledger.exists():
         jobs = [range(first, min(first + VIDEOS_A_JOB, count)) for first in range(0, count, VIDEOS_A_JOB)]

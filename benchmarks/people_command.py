@@ -20,6 +20,7 @@ from find_scale import drawn_info
 from results import machine, write_section
 
 from fastface.config import load_config
+from fastface.distribution import read_version
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
@@ -27,7 +28,6 @@ from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
 from fastface.types import SIGNATURE_SIZE, Faces, SampledFrames
-from fastface.version import VERSION
 
 TRACKS_A_VIDEO = 400
 FACES_A_TRACK = 5
@@ -38,7 +38,7 @@ def draw_index(out: Path, models: Path, videos: int) -> int:
     """An index as a scan leaves it; returns the number of persons in it."""
     config = load_config(flags={"models": {"dir": models}})
     networks = open_networks(config)
-    recipe, folder = build_index_settings(config.scan, networks, VERSION), OutputFolder(out)
+    recipe, folder = build_index_settings(config.scan, networks, read_version()), OutputFolder(out)
     chance = np.random.default_rng(3)
     num_persons = max(1, videos * TRACKS_A_VIDEO // TRACKS_A_PERSON)
     persons = chance.standard_normal((num_persons, networks.dimension)).astype(np.float32)

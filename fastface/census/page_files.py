@@ -1,7 +1,7 @@
 """Read the JSON files that the pages of fastface save: selections of persons, corrections of persons, decisions.
 
-`cli.commands.pick`, `people_file`, `commands.correct_file` and `review.decision_file` call it. Such a file may come
-from another person: its size is limited, and a fault is described on one line without control characters.
+`cli.commands.pick`, `people_file`, `commands.correction.correct_file` and `review.decision_file` call it. Such a file
+may come from another person: its size is limited, and a fault is described on one line without control characters.
 """
 
 from collections.abc import Sequence

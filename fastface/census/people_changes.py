@@ -1,7 +1,7 @@
 """Apply many changes of persons at once: merge, split, reject, restore and name, as one step that can be undone.
 
-`commands.correct` applies a file of the people page, `commands.people` a table of names. All numbers refer to the
-census before the changes.
+`commands.correction.correct` applies a file of the people page, `commands.people` a table of names. All numbers refer
+to the census before the changes.
 """
 
 from collections import Counter

@@ -1,7 +1,8 @@
 """Read the file of corrections that people.html saves, and find its persons in the current census.
 
-`commands.correct` applies the file. The format is documented in docs/outputs.md. The file names the census of its page.
-If the census has changed since, the marks of the persons decide: a mark is a digest of one of a person's tracks.
+`commands.correction.correct` applies the file. The format is documented in docs/outputs.md. The file names the census
+of its page. If the census has changed since, the marks of the persons decide: a mark is a digest of one of a person's
+tracks.
 """
 
 import hashlib

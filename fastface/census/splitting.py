@@ -1,6 +1,7 @@
 """Split one person of a census in two: where its tracks are least similar, or by video.
 
-`people_changes` and `commands.correct` call it. The result is a set of corrections; the next census applies them.
+`people_changes` and `commands.correction.correct` call it. The result is a set of corrections; the next census applies
+them.
 """
 
 from collections.abc import Collection

@@ -110,9 +110,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from fastface.version import VERSION  # noqa: PLC0415 - no other option needs it
+        from fastface.distribution import read_version  # noqa: PLC0415 - no other option needs it
 
-        typer.echo(f"fastface {VERSION}")
+        typer.echo(f"fastface {read_version()}")
         raise typer.Exit
 
 

@@ -14,8 +14,8 @@ from typer.main import get_command
 
 from fastface.cli.app import app
 from fastface.cli.help_pages import Entry, format_usage, list_sections, split_help
+from fastface.distribution import read_version
 from fastface.files import write_atomic
-from fastface.version import VERSION
 
 _EXIT_STATUS = {
     "0": "All is done.",
@@ -40,7 +40,7 @@ def format_man_page() -> str:
     root: Any = get_command(app)
     commands = list(_walk_commands(root, Context(root, info_name="fastface", **root.context_settings)))
     lines = [
-        f'.TH FASTFACE 1 "" "fastface {_escape(VERSION)}"',
+        f'.TH FASTFACE 1 "" "fastface {_escape(read_version())}"',
         ".nh",  # no hyphenation of names
         ".ad l",
         ".SH NAME",

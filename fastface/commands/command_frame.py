@@ -30,7 +30,7 @@ _MOST_REMARKED = 8
 def apply_decisions(context: RunContext) -> None:
     """Apply the file of decisions, if the settings name one."""
     if context.config.match.decisions is not None:
-        from fastface.commands.correct_file import apply_asked_decisions  # noqa: PLC0415 - most commands have no file
+        from fastface.commands.correction.correct_file import apply_asked_decisions  # noqa: PLC0415 - most commands have no file
 
         apply_asked_decisions(context)
 

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from fastface.config import Config
+from fastface.distribution import read_version
 from fastface.enrollment.photo_pool import STALL_SECONDS, picture_settings, read_pictures
 from fastface.errors import ConfigError, InputError, InterruptError
 from fastface.gallery.photo_set.region_matching import match_regions
@@ -26,7 +27,6 @@ from fastface.runtime.networks import Networks
 from fastface.runtime.run_report import EnrollResult
 from fastface.runtime.shutdown import interruptible
 from fastface.types import Faces, Gallery, PhotoFaces
-from fastface.version import VERSION
 from fastface.video.frames.canvas import picture_limit
 
 _SERVE = "fastface.enrollment.process:serve"
@@ -72,7 +72,7 @@ class Enrolment:
         if self._index is not None:
             looked_up = {path: self._index.read(key) for path, key in self._keys.items()}
             self._found |= {path: faces for path, faces in looked_up.items() if faces is not None}
-        self._reading = self._read([path for path in paths if path not in self._found])
+        self._reading = self._new_run([path for path in paths if path not in self._found])
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +93,7 @@ class Enrolment:
             WorkerError: The process ends with every photo.
             InterruptError: The user stopped the command.
         """
-        seen = read_pictures(self._reading, self._read, PhotoFaces)
+        seen = read_pictures(self._reading, self._new_run, PhotoFaces)
         self._store(seen)
         found = self._found | seen
         tagged = _match_tags(self._photos, found)
@@ -123,7 +123,7 @@ class Enrolment:
             check=partial(_check, self._interrupted),
         )
 
-    def _read(self, paths: Collection[Path]) -> TaskRun:
+    def _new_run(self, paths: Collection[Path]) -> TaskRun:
         """Return photos on their way through a process that does not run yet."""
         config = self._config
         limit = picture_limit(config.scan.max_pixels)
@@ -178,7 +178,7 @@ def _settings_key(config: Config, networks: Networks) -> str:
     # Another precision gives other bits: photos embedded in another precision are embedded again.
     roles: tuple[Role, Role] = ("detector", "recogniser")
     precisions = (with_network_precision(device, networks.precisions, role).precision for role in roles)
-    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, VERSION)
+    seen = (str(config.scan.det_threshold), str(_MIN_FACE), _resampling(config).name, _LOOK, read_version())
     return " ".join([*parts, *precisions, *seen])
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from PIL import Image
 
 from fastface.curation.contact_sheet import COLUMNS, Page
+from fastface.drawing.thumbnail_grid import GridStyle, draw_grid
 from fastface.files import atomic_path
-from fastface.thumbnail_grid import GridStyle, draw_grid
 from fastface.video.frames.image_file import read_picture
 
 _STYLE = GridStyle(COLUMNS, (160, 160), 11)

@@ -29,7 +29,7 @@ class PhotoReader:
 
     def read_pictures(self, paths: Collection[Path]) -> dict[Path, ReadPicture | InputError]:
         """Return the content of each picture, or the error. Raises like `read_pictures` of the photo pool."""
-        return read_pictures(self._run(paths), self._run, ReadPicture)
+        return read_pictures(self._new_run(paths), self._new_run, ReadPicture)
 
     def draw(self, pages: Sequence[Page]) -> None:
         """Write the pages of the contact sheet.
@@ -39,11 +39,11 @@ class PhotoReader:
             SpaceError: No space is left.
             InterruptError: The user stopped the command.
         """
-        with closing(self._run(pages).results()) as results:
+        with closing(self._new_run(pages).results()) as results:
             for _, result in results:
                 if isinstance(result, TaskFailed):
                     raise refusal("curation", result)
 
-    def _run(self, tasks: Iterable[Path] | Iterable[Page]) -> TaskRun:
+    def _new_run(self, tasks: Iterable[Path] | Iterable[Page]) -> TaskRun:
         pool = ProcessPool("curation", "fastface.curation.reader_process:serve", 1, self._settings)
         return TaskRun(pool, tasks, self._interrupted, STALL_SECONDS)

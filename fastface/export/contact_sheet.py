@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from fastface.drawing.thumbnail_grid import GridStyle, draw_grid
 from fastface.errors import VideoError
 from fastface.export.jobs import SheetJob
 from fastface.files import atomic_path
 from fastface.names import pluralize
-from fastface.thumbnail_grid import GridStyle, draw_grid
 from fastface.types import Image, Size, Strip, Tile, VideoInfo
 from fastface.video.frames.display_frames import decode_frames
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastface.distribution import read_version
 from fastface.errors import ConfigError, FaceIndexError
 from fastface.failpoints import fail_point
 from fastface.files import link_or_copy, private_folder, write_atomic
@@ -26,7 +27,6 @@ from fastface.runtime.events.event_log import open_event_log
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, hold_to_read, require_free
 from fastface.runtime.shutdown import StopRequest, interruptible
-from fastface.version import VERSION
 
 _SETTINGS = "settings.json"
 _ORIGINS_VERSION = 1
@@ -106,7 +106,7 @@ def merge_folders(
         folders = _open_folders(outs, into, held)
         target = OutputFolder(into)
         held.enter_context(target.hold_lock())
-        log = held.enter_context(open_event_log(target.log, observer, VERSION, "merge"))
+        log = held.enter_context(open_event_log(target.log, observer, read_version(), "merge"))
         interruption = held.enter_context(interruptible(None))
         return _merge(folders, target, log, interruption, link=link, mirror=mirror)
 

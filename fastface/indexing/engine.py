@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fastface.distribution import read_version
 from fastface.indexing.processes import open_coordinator
 from fastface.pipeline.engine import Engine
 from fastface.runtime.context import RunContext
 from fastface.runtime.index_settings import build_index_settings
-from fastface.version import VERSION
 
 if TYPE_CHECKING:
     from fastface.indexing.ray.messages import NodeSettings
@@ -46,5 +46,5 @@ def _node_settings(context: RunContext) -> "NodeSettings":
         "person_model": person,
     }
     config = config.model_copy(update={"models": config.models.model_copy(update=files)})
-    key = build_index_settings(config.scan, context.networks, VERSION).key
+    key = build_index_settings(config.scan, context.networks, read_version()).key
     return NodeSettings("", config, key, 0)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+from fastface.distribution import read_version
 from fastface.errors import InputError
 from fastface.failpoints import fail_point
 from fastface.index.ledger import Ledger
@@ -33,7 +34,6 @@ from fastface.runtime.events.observer import Observer
 from fastface.runtime.index_settings import IndexSettings, build_index_settings
 from fastface.runtime.stand_ins import move_video, put_moved
 from fastface.types import Faces, Unit, VideoInfo
-from fastface.version import VERSION
 from fastface.video.discover import VideoFile
 from fastface.video.frames.frame import UnitReport
 from fastface.video.identity.disks import find_disk
@@ -267,5 +267,5 @@ def _continues(known: VideoRecord, now: VideoRecord) -> bool:
 
 def open_scanner(context: RunContext) -> Scanner:
     """Return a scanner with a command's settings, networks and output folder."""
-    settings = build_index_settings(context.config.scan, context.networks, VERSION)
+    settings = build_index_settings(context.config.scan, context.networks, read_version())
     return Scanner(context.out.index, context.ledger, settings, context.observer)

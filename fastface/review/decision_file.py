@@ -1,6 +1,6 @@
 """Read the file of decisions that report.html saves, and keep its decisions in the output folder.
 
-`commands.correct_file` and the searches with `--decisions` call it.
+`commands.correction.correct_file` and the searches with `--decisions` call it.
 """
 
 import hashlib

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.config import Config
+from fastface.distribution import read_version
 from fastface.errors import BackendError, ConfigError, ModelError
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.index.ledger import Ledger
@@ -25,7 +26,6 @@ from fastface.runtime.remarks import describe_video
 from fastface.runtime.run_report import VideoOutcome
 from fastface.runtime.shutdown import StopRequest, interruptible
 from fastface.runtime.stand_ins import list_names, put_stand_ins
-from fastface.version import VERSION
 from fastface.video.discover import VideoFile
 
 
@@ -145,7 +145,7 @@ def open_context(config: Config, out: Path, observer: Observer, command: str) ->
 @contextmanager
 def _open_context(config: Config, folder: OutputFolder, observer: Observer, command: str) -> Iterator[RunContext]:
     with (
-        open_event_log(folder.log, observer, VERSION, command) as logger,
+        open_event_log(folder.log, observer, read_version(), command) as logger,
         interruptible(config.run.seconds_left()) as interruption,
         Ledger(folder.ledger) as ledger,
     ):

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from fastface.config import Config
+from fastface.distribution import read_version
 from fastface.files import write_atomic
 from fastface.gallery.thresholds import MatchThresholds
 from fastface.models.packs import Network
@@ -23,7 +24,6 @@ from fastface.pipeline.engine import NodeReport
 from fastface.runtime.networks import Networks
 from fastface.runtime.precisions import network_precisions
 from fastface.types import FrameCounts, Gallery, SpanRow
-from fastface.version import VERSION
 from fastface.video.discover import LeftOut, Skipped, VideoFile
 
 RUN_SCHEMA_VERSION = 1
@@ -212,7 +212,7 @@ def write_run_json(result: RunResult, networks: Networks, limits: MatchThreshold
     report = {
         "schema_version": RUN_SCHEMA_VERSION,
         "command": result.command,
-        "version": VERSION,
+        "version": read_version(),
         "started": _shown_time(result.started),
         "finished": _shown_time(datetime.now(UTC)),
         "seconds": round(result.seconds, 3),

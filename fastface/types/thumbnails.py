@@ -1,4 +1,4 @@
-"""Define the rows of a grid of thumbnails, which `thumbnail_grid` draws in a child process.
+"""Define the rows of a grid of thumbnails, which `drawing.thumbnail_grid` draws in a child process.
 
 The process that lays a grid out must load no library that opens pictures, so the types are here.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One thumbnail: what `thumbnail_grid.draw_grid` opens, and two lines of text below it."""
+    """One thumbnail: what `drawing.thumbnail_grid.draw_grid` opens, and two lines of text below it."""
 
     picture: Any
     lines: tuple[str, str]

@@ -19,13 +19,13 @@ from ray_tools import SmallCluster, actors, descendants, small_cluster
 from run_tools import alive, arguments, children, finish, kill, leftovers, num_units, tables, wait_until
 
 from fastface.config import load_config
+from fastface.distribution import read_version
 from fastface.indexing.ray.leases import Order
 from fastface.indexing.ray.messages import NodeDrained, NodeFailed, NodeReady, NodeSettings, Unreadable
 from fastface.indexing.ray.node import Node
 from fastface.pipeline.events import ProcessNote
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
-from fastface.version import VERSION
 from fastface.video.discover import VideoFile
 
 NUM_UNITS = 4 + 2
@@ -129,7 +129,7 @@ def test_a_node_returns_files_that_it_cannot_read_and_drains(cartoon: Cartoon, t
     out = tmp_path / "out"
     config = load_config(environment={}, flags={"models": {"dir": str(cartoon.models), "pack": "cartoon"}})
     networks = open_networks(config)
-    key = build_index_settings(config.scan, networks, VERSION).key
+    key = build_index_settings(config.scan, networks, read_version()).key
     first, *answers = node_answers(NodeSettings("n", config, key, cores=1), VideoFile(out / "gone.mp4", "gone.mp4"))
     assert isinstance(first, NodeReady)
     assert (first.decoders, first.workers) == (2, 1)
@@ -145,7 +145,7 @@ def test_a_node_returns_files_that_it_cannot_read_and_drains(cartoon: Cartoon, t
 def node_answers(settings: NodeSettings, *files: VideoFile) -> list[Any]:
     """Open a node, give it probes, drain and close it; return all answers but the notes."""
     node = Node()
-    node.open(VERSION, pickle.dumps(settings))
+    node.open(read_version(), pickle.dumps(settings))
     answers: list[Any] = []
     while not any(isinstance(answer, NodeDrained | NodeFailed) for answer in answers):
         found = [answer for answer in pickle.loads(node.take(120.0)) if not isinstance(answer, ProcessNote)]

@@ -1,6 +1,6 @@
 """Define `fastface correct`: apply the corrections that a page saved, or take back the last ones.
 
-`cli.app` registers it. The work is in `commands.correct_file`; this module only parses options and prints.
+`cli.app` registers it. The work is in `commands.correction.correct_file`; this module only parses options and prints.
 """
 
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from fastface.errors import ConfigError
 from fastface.names import shorten_lines
 
 if TYPE_CHECKING:
-    from fastface.commands.correct_file import Correction
+    from fastface.commands.correction.correct_file import Correction
 
 _MOST_LINES = 20
 
@@ -36,7 +36,7 @@ def correct(
     if (file is None) != undo:
         raise ConfigError("give a file of corrections, or --undo")
     from fastface.cli.console import make_observer
-    from fastface.commands.correct_file import correct_by_file, take_back
+    from fastface.commands.correction.correct_file import correct_by_file, take_back
 
     observer = make_observer(invocation)
     if file is not None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from fastface.distribution import read_version
 from fastface.errors import ConfigError, InputError, SpaceError
 from fastface.export.frame_jobs import CellsJob, FrameImages, FramePicture, FramesJob, PhotoJob
 from fastface.files import private_folder, write_atomic
@@ -44,7 +45,6 @@ from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, require_free, require_ledger
 from fastface.runtime.resources import num_cores
 from fastface.runtime.shutdown import interruptible
-from fastface.version import VERSION
 
 _PAGE, _SAMPLE, _RESULT = "audit/audit.html", "audit/sample.json", "audit/result.json"
 _PICTURES_A_JOB = 12
@@ -171,7 +171,7 @@ def draw_audit(out: Path, count: int, seed: int, observer: Observer, *, photos: 
     folder = OutputFolder(out)
     with (
         folder.hold_lock(),
-        open_event_log(folder.log, observer, VERSION, "audit") as noted,
+        open_event_log(folder.log, observer, read_version(), "audit") as noted,
         interruptible() as interruption,
         Ledger(folder.ledger) as ledger,
     ):

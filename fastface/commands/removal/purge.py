@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastface.commands.nights.night import list_night_files
+from fastface.distribution import read_version
 from fastface.errors import FastfaceError, SpaceError
 from fastface.fleet.views import list_views
 from fastface.index.ledger import Ledger
@@ -17,7 +18,6 @@ from fastface.review.report.report_page import REPORT
 from fastface.runtime.events.event_log import open_event_log
 from fastface.runtime.events.observer import Observer
 from fastface.runtime.output_folder import OutputFolder, in_answer, list_answers, require_ledger
-from fastface.version import VERSION
 
 _PICTURES = ("crops/", "sheets/", "snapshots/", "targets/")
 _PERSONS = ("audit/", "people/", "banks/", "reels/", "timelines/", "primary_person.npz")
@@ -120,7 +120,7 @@ def _purge(out: Path, *, pretend: bool) -> PurgeResult:
                 shutil.rmtree(place, ignore_errors=True)  # only empty folders are left
             _remove_empty(out)
             # Last, for `status`; a full disk must not prevent the removal of faces.
-            with suppress(SpaceError), open_event_log(folder.log, Observer(), VERSION, "purge"):
+            with suppress(SpaceError), open_event_log(folder.log, Observer(), read_version(), "purge"):
                 pass
         gone = set(doomed)
         places = [answer / name for answer in list_answers(out) for name in _FOLDERS]

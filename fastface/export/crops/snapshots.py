@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from fastface.drawing.lettering import lettering
 from fastface.export.plan import BoxLabel
-from fastface.lettering import lettering
 from fastface.types import Image
 
 _COLOURS = ((80, 220, 100), (255, 176, 46), (90, 170, 255), (255, 110, 180), (180, 140, 255), (240, 230, 90))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from fastface.drawing.lettering import Font, lettering
 from fastface.export.tables.people_tables import first_and_last
-from fastface.lettering import Font, lettering
 from fastface.names import pluralize, valid_text
 from fastface.types.people import Person
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastface.distribution import read_version
 from fastface.errors import ClusterError
 from fastface.indexing.ray.leases import Order
 from fastface.indexing.ray.messages import Answer, NodeSettings
 from fastface.indexing.ray.node import Node
-from fastface.version import VERSION
 
 _OBJECT_STORE_BYTES = 256 << 20
 """Of a cluster that fastface starts itself: results are a few megabytes at most."""
@@ -138,7 +138,7 @@ class RemoteNode:
     def __init__(self, ray: Any, actor: Any, settings: NodeSettings) -> None:
         self._ray = ray
         self._actor = actor
-        self._actor.open.remote(VERSION, pickle.dumps(settings))
+        self._actor.open.remote(read_version(), pickle.dumps(settings))
         self.call: Any = self._actor.take.remote(_TAKE_SECONDS)
 
     def answers(self) -> list[Answer]:

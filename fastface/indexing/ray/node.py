@@ -13,6 +13,7 @@ from pathlib import Path
 from signal import SIGTERM
 from threading import Condition, Thread
 
+from fastface.distribution import read_version
 from fastface.errors import FastfaceError, InputError, ModelError
 from fastface.indexing.processes import open_coordinator
 from fastface.indexing.ray.leases import Order
@@ -23,7 +24,6 @@ from fastface.runtime.engines import ready_networks
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import Networks
 from fastface.runtime.resources import choose_layout, num_cores
-from fastface.version import VERSION
 from fastface.video.identity.fingerprint import fingerprint
 
 _IDLE_SECONDS = 0.5
@@ -47,8 +47,8 @@ class Node:
             version: The driver's version of fastface; it must be this one.
             settings: Pickled `NodeSettings`.
         """
-        if version != VERSION:
-            self._answer([NodeFailed("ConfigError", f"it has fastface {VERSION}, and this machine {version}")])
+        if version != read_version():
+            self._answer([NodeFailed("ConfigError", f"it has fastface {read_version()}, and this machine {version}")])
             return
         first = pickle.loads(settings)  # noqa: S301 - of our own driver
         self._thread = Thread(target=self._coordinate, args=[first], name="coordinator", daemon=True)
@@ -153,7 +153,7 @@ def _open_networks(
         if network is not None and not Path(network).is_file():
             raise ModelError(f"it has no file {network!r}: the networks must have the same path on every node")
     networks = ready_networks(config, note, is_closing)
-    if build_index_settings(config.scan, networks, VERSION).key != settings.index_key:
+    if build_index_settings(config.scan, networks, read_version()).key != settings.index_key:
         raise ModelError("its networks differ from those of this machine, though their paths are the same")
     cores = min(settings.cores, num_cores())
     layout = choose_layout(config.scan, networks.device, len(networks.cards), cores)

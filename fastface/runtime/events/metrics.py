@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event, RLock, Thread
 from time import monotonic
 
+from fastface.distribution import read_version
 from fastface.errors import ConfigError, FastfaceError
 from fastface.files import atomic_path
 from fastface.index.ledger import Ledger
@@ -24,7 +25,6 @@ from fastface.names import valid_text
 from fastface.runtime.events.observer import Observer, RelayObserver
 from fastface.runtime.events.progress import ScanProgress
 from fastface.runtime.output_folder import require_free
-from fastface.version import VERSION
 
 _SECONDS = 15.0
 """Seconds between two writes; Prometheus usually reads every 15 to 60 seconds."""
@@ -145,7 +145,7 @@ class MetricsObserver(RelayObserver):
         states = _count_states(self._out)
         found = [
             _gauge("fastface_info", "The command that wrote this file.", 1, **out, command=self._command,
-                   version=VERSION),
+                   version=read_version()),
             _Metric("fastface_videos", "gauge", "Videos in the output folder by state.",
                     [({**out, "state": state}, states.get(state, 0)) for state in STATE_WORDS]),
             _counter("fastface_scanned_video_seconds_total", "Seconds of video that the command has scanned.",

@@ -57,7 +57,6 @@ def bench(
     """
     from rich.console import Console
 
-    from fastface.cli.console import console as stdout
     from fastface.cli.console import show
     from fastface.commands.evaluation import bench as workflow
 
@@ -84,14 +83,21 @@ def bench(
         rows = [dict(zip(workflow.COLUMNS, workflow.cells(measurement), strict=True)) for measurement in measured]
         as_json({"measurements": rows, "report": str(out / "bench.html")})
     elif not invocation.quiet:
-        stdout().print(_table(measured, best))
-        combination = ", ".join(workflow.describe_combination(best.combination))
-        say(f"fastest: {combination}: {best.frames_per_second:.1f} frames a second")
-        if limit := describe_bottleneck(best.stages):
-            say(limit)
-        if best.seconds < _FEW_SECONDS:
-            say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
-        say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")
+        _show(measured, best, out)
+
+
+def _show(measured: "list[Measurement]", best: "Measurement", out: Path) -> None:
+    from fastface.cli.console import console
+    from fastface.commands.evaluation.bench import describe_combination
+
+    console().print(_table(measured, best))
+    combination = ", ".join(describe_combination(best.combination))
+    say(f"fastest: {combination}: {best.frames_per_second:.1f} frames a second")
+    if limit := describe_bottleneck(best.stages):
+        say(limit)
+    if best.seconds < _FEW_SECONDS:
+        say(f"measured for {best.seconds:.0f} seconds only: a longer video gives figures that hold")
+    say(f"report: {out / 'bench.html'}, {out / 'bench.csv'}, {out / 'bench.png'}")
 
 
 def _numbers(name: str, text: str) -> list[int]:

@@ -12,13 +12,13 @@ from census_tools import Command
 from index_tools import INFO
 
 from fastface.config import load_config
+from fastface.distribution import read_version
 from fastface.index.ledger import Ledger
 from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.runtime.index_settings import build_index_settings
 from fastface.runtime.networks import open_networks
 from fastface.runtime.output_folder import OutputFolder
-from fastface.version import VERSION
 
 
 @pytest.fixture(scope="package")
@@ -27,7 +27,8 @@ def draw(pack: Path, command: Command) -> Draw:
 
     def drawn(out: Path, films: dict[str, tuple[Passage, ...]] = FILMS, *, rate: int = RATE, **more: Any) -> None:
         config = load_config(flags={"models": {"dir": pack}, "scan": {"sample_fps": rate}})
-        index_settings, folder = build_index_settings(config.scan, open_networks(config), VERSION), OutputFolder(out)
+        index_settings = build_index_settings(config.scan, open_networks(config), read_version())
+        folder = OutputFolder(out)
         with Ledger(folder.ledger) as ledger:
             for video_id, film in films.items():
                 write_index(VideoIndex(folder.index, video_id), film, index_settings.metadata, rate=rate, **more)

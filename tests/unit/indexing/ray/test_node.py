@@ -3,16 +3,16 @@
 import pickle
 
 from fastface.config import Config
+from fastface.distribution import read_version
 from fastface.indexing.ray.messages import NodeFailed, NodeSettings
 from fastface.indexing.ray.node import Node
-from fastface.version import VERSION
 
 
 def test_a_node_of_another_version_unpickles_nothing() -> None:
     node = Node()
     node.open("0.0.1", b"no pickle")
     (answer,) = pickle.loads(node.take(10.0))
-    assert answer == NodeFailed("ConfigError", f"it has fastface {VERSION}, and this machine 0.0.1")
+    assert answer == NodeFailed("ConfigError", f"it has fastface {read_version()}, and this machine 0.0.1")
     node.close()
 
 
@@ -21,7 +21,7 @@ def test_a_node_without_the_networks_names_the_file() -> None:
     models = config.models.model_copy(update={"detector": "/nowhere/detector.onnx"})
     settings = NodeSettings("n", config.model_copy(update={"models": models}), "key", cores=1)
     node = Node()
-    node.open(VERSION, pickle.dumps(settings))
+    node.open(read_version(), pickle.dumps(settings))
     (answer,) = pickle.loads(node.take(60.0))
     assert answer.kind == "ModelError"
     assert answer.reason.startswith("it has no file '/nowhere/detector.onnx'")

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from fastface.lettering import Font, lettering
+from fastface.drawing.lettering import Font, lettering
 from fastface.types import Strip
 
 _GAP, _EDGE = 10, 16

@@ -12,7 +12,7 @@ from pathlib import Path
 from fastface.census.clusters.correction_log import log_path, read_corrections, write_corrections
 from fastface.census.page_files import read_page_bytes
 from fastface.census.people_file import read_people_file
-from fastface.commands.correct import correct_people, undo
+from fastface.commands.correction.correct import correct_people, undo
 from fastface.commands.people import PeopleResult
 from fastface.config import Config
 from fastface.errors import ConfigError

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import ImageFont
 
-from fastface import lettering as module
-from fastface.lettering import lettering
+from fastface.drawing import lettering as module
+from fastface.drawing.lettering import lettering
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 
