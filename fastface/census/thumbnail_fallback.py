@@ -19,7 +19,7 @@ from fastface.index.records import VideoRecord
 from fastface.index.store import VideoIndex
 from fastface.names import pluralize
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun
 from fastface.runtime.context import RunContext
 
 
@@ -114,7 +114,7 @@ def _draw(context: RunContext, jobs: Sequence[PortraitsJob], reasons: list[str])
     """Yield (place, JPEG) of each face whose frame can be decoded; add a reason to `reasons` for each other face."""
     settings = ExportSettings(context.networks.device, 1, context.networks.cache)
     pool = ProcessPool("exporter", "fastface.export.process:serve", 1, settings)
-    with closing(run_tasks(pool, jobs, context.interruption)) as errands:
+    with closing(TaskRun(pool, jobs, context.interruption).results()) as errands:
         for job, result in errands:
             if isinstance(result, TaskFailed):
                 reasons += [f"{job.info.video_id}: {result.reason}"] * len(job.portraits)

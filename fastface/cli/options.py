@@ -1,7 +1,7 @@
 """Build the options of commands from the help of the settings.
 
-The modules of `cli.commands` use `with_settings`. Every option arrives as text, and `invocation` checks all together,
-so that all faults are reported at once. This module must not import `config`, which takes long.
+The modules of `cli.commands` use `with_settings`. Every option arrives as text, and `given_settings` checks all
+together, so that all faults are reported at once. This module must not import `config`, which takes long.
 """
 
 import functools

@@ -30,7 +30,7 @@ from fastface.index.records import VideoRecord
 from fastface.names import pluralize, valid_text
 from fastface.pipeline.messages import with_network_precision
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun
 from fastface.runtime.context import RunContext
 from fastface.runtime.resources import num_cores
 from fastface.search.searcher import VideoFindings
@@ -215,7 +215,7 @@ class Exporter:
         pool = ProcessPool("exporter", "fastface.export.process:serve", min(most, len(missing) or 1), settings)
         try:
             tasks = takewhile(self._has_time, (wanted.job for wanted in missing))
-            with closing(run_tasks(pool, tasks, self._interruption)) as errands:
+            with closing(TaskRun(pool, tasks, self._interruption).results()) as errands:
                 for job, result in errands:
                     num_left -= 1
                     wanted, before = unfinished[id(job)]

@@ -13,7 +13,7 @@ from fastface.files import private_folder, remove_empty, write_atomic
 from fastface.gallery.references import PhotoReport
 from fastface.names import pluralize, safe_name
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun
 from fastface.runtime.context import RunContext
 
 _FOLDER = "targets"
@@ -46,7 +46,7 @@ def write_taken_faces(context: RunContext, reports: Sequence[PhotoReport]) -> No
         PhotoJob(place, Path(wanted[path][0].source), wanted[path][0].taken_box) for place, path in enumerate(missing)
     ]
     pool = ProcessPool("photos", _SERVE, 1, None)
-    with closing(run_tasks(pool, jobs, context.interruption)) as results:
+    with closing(TaskRun(pool, jobs, context.interruption).results()) as results:
         for job, result in results:
             if isinstance(result, TaskFailed):
                 continue

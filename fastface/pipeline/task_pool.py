@@ -149,16 +149,3 @@ class TaskRun:
                 yield errand.content, TaskFailed(reason)
             else:
                 self._next.appendleft(errand)
-
-
-def run_tasks(
-    pool: ProcessPool,
-    tasks: Iterable[Any],
-    interrupted: Callable[[], int | None],
-    stall_seconds: float = _STALL_SECONDS,
-) -> Generator[tuple[Any, Any], None, None]:
-    """Do all tasks, and yield (task, result or `TaskFailed`): see `TaskRun`, and its `results`.
-
-    A caller that may stop before the end must close the generator, so that the children are stopped.
-    """
-    return TaskRun(pool, tasks, interrupted, stall_seconds).results()

@@ -14,7 +14,7 @@ from fastface.errors import BackendError, SpaceError, WorkerError
 from fastface.pipeline.building import EngineJob
 from fastface.pipeline.process_pool import ProcessPool
 from fastface.pipeline.shapes import detector_shapes, recogniser_shapes
-from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun
 from fastface.runtime.networks import Networks, open_networks, usual_canvas
 from fastface.runtime.precisions import engine_precisions, require_agreement, settle_precisions, uses_persons
 from fastface.runtime.resources import num_cores
@@ -149,7 +149,7 @@ def build_engines(jobs: Iterable[EngineJob], note: Note, interrupted: Interrupte
 
 def _build(job: EngineJob, interrupted: Interrupted) -> EngineNote:
     pool = ProcessPool("builder", "fastface.pipeline.building:serve", 1, None)
-    with closing(run_tasks(pool, [job], interrupted, _STALL_SECONDS)) as results:
+    with closing(TaskRun(pool, [job], interrupted, _STALL_SECONDS).results()) as results:
         for _, result in results:
             if isinstance(result, EngineNote):
                 return result

@@ -26,7 +26,7 @@ from fastface.pipeline.messages import DecoderSettings, Failed, Heartbeat, Ready
 from fastface.pipeline.process import Child
 from fastface.pipeline.process_pool import PooledProcess, PoolSizes, ProcessPool, stop_all
 from fastface.pipeline.ring import RingShape
-from fastface.pipeline.task_pool import TaskFailed, TaskRun, run_tasks, serve_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun, serve_tasks
 from fastface.types import Sampling
 from fastface.video.discover import VideoFile
 
@@ -145,7 +145,7 @@ def test_a_child_that_cannot_work_says_why() -> None:
 def test_a_role_that_cannot_start_ends_the_errands_with_its_reason(way: str, error: type[Exception]) -> None:
     pool = ProcessPool("refusing", _serve("refusing"), 2, way)
     with pytest.raises(error):
-        list(run_tasks(pool, [1, 2], lambda: None))
+        list(TaskRun(pool, [1, 2], lambda: None).results())
 
 
 def test_stopped_and_deaf_children_end_at_one_deadline() -> None:
@@ -182,7 +182,7 @@ def test_children_do_not_outlive_a_parent_that_is_killed() -> None:
 
 def _results(tasks: list[Any], size: int = 2) -> dict[Any, Any]:
     pool = ProcessPool("errand", _serve("errand"), size, None)
-    done = list(run_tasks(pool, tasks, lambda: None))
+    done = list(TaskRun(pool, tasks, lambda: None).results())
     assert len(done) == len(tasks)
     return dict(done)
 
@@ -202,7 +202,7 @@ def test_an_errand_that_ends_its_process_costs_no_other_one() -> None:
 
 def test_no_errand_starts_no_process() -> None:
     pool = ProcessPool("refusing", _serve("refusing"), 2, "exit")
-    assert list(run_tasks(pool, [], lambda: None)) == []
+    assert list(TaskRun(pool, [], lambda: None).results()) == []
     run = TaskRun(pool, [], lambda: None)
     run.begin()
     assert run_tools.children(os.getpid()) == []
@@ -230,7 +230,7 @@ def test_an_errand_given_to_a_child_that_never_starts_is_done_by_the_next(tmp_pa
 def test_an_interruption_ends_the_errands() -> None:
     pool = ProcessPool("errand", _serve("errand"), 1, None)
     with pytest.raises(InterruptError):
-        list(run_tasks(pool, [1, 2], lambda: signal.SIGINT))
+        list(TaskRun(pool, [1, 2], lambda: signal.SIGINT).results())
 
 
 def test_an_error_of_the_work_is_not_taken_for_the_parents_end() -> None:

@@ -25,7 +25,7 @@ from fastface.gallery.photo_set.sources import collect, make_label
 from fastface.index.ledger import Ledger
 from fastface.names import pluralize, valid_text
 from fastface.pipeline.process_pool import ProcessPool
-from fastface.pipeline.task_pool import TaskFailed, run_tasks
+from fastface.pipeline.task_pool import TaskFailed, TaskRun
 from fastface.review.audit_files import (
     AuditItem,
     AuditSample,
@@ -484,7 +484,7 @@ def _answers(jobs: Iterable[Any], interrupted: _Interrupted) -> Iterator[tuple[A
         SpaceError: No space is left.
     """
     pool = ProcessPool("auditor", "fastface.export.frame_process:serve", num_cores(), None)
-    with closing(run_tasks(pool, jobs, interrupted)) as results:
+    with closing(TaskRun(pool, jobs, interrupted).results()) as results:
         for job, result in results:
             if isinstance(result, TaskFailed):
                 if result.kind == SpaceError.__name__:
